@@ -1,0 +1,3 @@
+//! Paired measurements of OCI runtimes.
+
+fn main() {}

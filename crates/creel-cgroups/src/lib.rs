@@ -1,0 +1,1 @@
+//! Linux control groups, v1, v2 and hybrid.

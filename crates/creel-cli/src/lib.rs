@@ -1,0 +1,1 @@
+//! creel's command line, as data.

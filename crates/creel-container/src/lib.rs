@@ -1,0 +1,1 @@
+//! OCI containers: bundle, plan, processes, state.

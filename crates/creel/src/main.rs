@@ -1,0 +1,3 @@
+//! OCI container runtime: the command.
+
+fn main() {}

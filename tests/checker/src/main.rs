@@ -1,0 +1,3 @@
+//! Reports what a container's process sees.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The OCI runtime spec as tests.
+
+fn main() {}

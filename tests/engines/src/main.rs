@@ -1,0 +1,3 @@
+//! Real container engines driven through a runtime.
+
+fn main() {}

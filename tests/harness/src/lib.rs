@@ -1,0 +1,1 @@
+//! Test frame that drives any OCI runtime.
