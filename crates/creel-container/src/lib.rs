@@ -1,1 +1,20 @@
-//! OCI containers: bundle, plan, processes, state.
+//! OCI containers: a bundle is loaded, checked, compiled into a flat [`Plan`], and executed by two processes.
+//!
+//! Principles, in the order in which the modules read:
+//! - What can be decided before the first fork is decided in `plan`, by pure functions.
+//! - A [`step`](Step) only executes; it never decides, and its failure is data: operation, errno, detail.
+//! - No path after the root is open: names inside the container go through `Root`, once, and become descriptors.
+//! - What `delete --force` needs is on disk before the first side effect.
+
+#![deny(unsafe_code)]
+
+mod error;
+mod plan;
+mod pointer;
+mod root;
+mod step;
+
+pub use error::{ConfigError, Error, Result, StepError};
+pub use plan::{Plan, Planned, Stage};
+pub use pointer::Pointer;
+pub use step::{Detail, Failure, Kind, Op, Step};

@@ -1,0 +1,161 @@
+//! What goes wrong, as data; the text is made at the end.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+use crate::pointer::Pointer;
+use crate::step::{Detail, Op};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A fault of the config, found before anything was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// Where.
+    pub at: Pointer,
+    /// Line of `config.json`, from 1, when it is known.
+    pub line: Option<usize>,
+    /// What was expected, or why it is refused.
+    pub expected: String,
+    /// What was found; empty when nothing was.
+    pub found: String,
+}
+
+impl ConfigError {
+    /// `expected` at `at`, but `found` was there.
+    pub fn new(at: Pointer, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { at, line: None, expected: expected.into(), found: found.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place(f, &self.at, self.line)?;
+        f.write_str(&self.expected)?;
+        if !self.found.is_empty() {
+            write!(f, ", found {}", self.found)?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that the kernel refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepError {
+    /// Which part of the config asked for it, when one did.
+    pub at: Option<Pointer>,
+    /// Line of `config.json`, from 1, when it is known.
+    pub line: Option<usize>,
+    /// What was being done, for people: `mount proc on /proc`.
+    pub doing: String,
+    /// The operation.
+    pub op: Op,
+    /// The kernel's answer.
+    pub errno: Errno,
+    /// What else is known.
+    pub detail: Detail,
+}
+
+impl StepError {
+    /// `doing` was refused with `errno` at `op`, outside any part of the config.
+    pub fn new(doing: impl Into<String>, op: Op, errno: Errno) -> Self {
+        Self { at: None, line: None, doing: doing.into(), op, errno, detail: Detail::default() }
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = &self.at {
+            place(f, at, self.line)?;
+        }
+        write!(f, "{}: {}: {}", self.doing, self.op.word(), errno_words(self.errno))?;
+        let detail = self.detail.as_bytes();
+        if !detail.is_empty() {
+            write!(f, ": {}", String::from_utf8_lossy(detail).escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+fn place(f: &mut fmt::Formatter<'_>, at: &Pointer, line: Option<usize>) -> fmt::Result {
+    match line {
+        Some(line) => write!(f, "{at} (config.json:{line}): "),
+        None => write!(f, "{at}: "),
+    }
+}
+
+/// The errno's words in lower case, as engines search for them: `permission denied`, `no such file or directory`.
+#[must_use]
+pub fn errno_words(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+/// Everything that can go wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The config is at fault. The first fault is the message; `creel plan` shows them all.
+    #[error("{}", first(.0))]
+    Config(Vec<ConfigError>),
+    /// `config.json` is not JSON, or not readable.
+    #[error("{file}: {message}", file = .file.display())]
+    Bundle {
+        /// The file or directory at fault.
+        file: PathBuf,
+        /// What is wrong, with line and column where there are any.
+        message: String,
+    },
+    /// The kernel refused.
+    #[error("{0}")]
+    Step(Box<StepError>),
+    /// A name that no container may have.
+    #[error("invalid container id {id:?}: {expected}")]
+    Id {
+        /// What was given.
+        id: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// There is no container of this id.
+    #[error("container {id:?} does not exist")]
+    NotFound {
+        /// What was given.
+        id: String,
+    },
+    /// A container of this id exists.
+    #[error("container with id exists: {id:?}")]
+    Exists {
+        /// What was given.
+        id: String,
+    },
+    /// The command does not fit what the container is doing. Engines search these words.
+    #[error("{0}")]
+    State(String),
+    /// The program cannot be executed. Engines search these words.
+    #[error("{0}")]
+    Program(String),
+    /// A hook failed.
+    #[error("{0}")]
+    Hook(String),
+}
+
+fn first(faults: &[ConfigError]) -> String {
+    faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl From<StepError> for Error {
+    fn from(error: StepError) -> Self {
+        Self::Step(Box::new(error))
+    }
+}

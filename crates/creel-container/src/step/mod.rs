@@ -1,0 +1,124 @@
+//! The steps: each struct is one thing the child does, each `execute` does it and nothing else.
+//!
+//! A step owns exactly its data, made by `plan`. It runs in the child between the clone and the exec: one thread, no
+//! lock, no environment, nothing printed, few allocations, every descriptor close-on-exec.
+
+mod child;
+mod device;
+mod failure;
+mod identity;
+mod limits;
+mod mask;
+mod mount;
+mod namespace;
+mod program;
+mod rootfs;
+mod security;
+mod sysctl;
+mod terminal;
+mod text;
+
+pub(crate) use child::Child;
+pub use device::{Device, DeviceKind, DeviceLink};
+pub use failure::{Detail, Failure, Op};
+pub use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask};
+pub use limits::{Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler};
+pub use mask::{Mask, ReadonlyPath};
+pub use mount::{
+    Attributes, Bind, CgroupMount, Filesystem, Mount, MountKind, Propagation, Remount,
+};
+pub use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback};
+pub use program::{LookUpProgram, Program};
+pub use rootfs::{
+    Chroot, MakeRoot, MoveRoot, Pivot, RootPropagation, RootReadonly, WorkingDirectory,
+};
+pub use security::{AppArmor, LoadSeccomp, NoNewPrivileges, Selinux, SessionKeyring};
+pub use sysctl::Sysctl;
+pub use terminal::Console;
+pub use text::{ContainerPath, HostPath, Text};
+
+/// One step of the child, in the order in which the plan lists them.
+///
+/// The discriminants are never reused: tests and failures name steps by their place in the plan, people by these words.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Enters an existing namespace (`setns(2)`).
+    JoinNamespace(JoinNamespace),
+    /// A new session keyring (`keyctl(2)`, `KEYCTL_JOIN_SESSION_KEYRING`).
+    SessionKeyring(SessionKeyring),
+    /// Brings `lo` up.
+    Loopback(Loopback),
+    /// `sethostname(2)`.
+    Hostname(Hostname),
+    /// `setdomainname(2)`.
+    Domainname(Domainname),
+    /// The propagation of the host's mounts as the container's mount namespace sees them while it is built.
+    RootPropagation(RootPropagation),
+    /// The root filesystem becomes a mount of its own, and the root of all names.
+    MakeRoot(MakeRoot),
+    /// One entry of `mounts`.
+    Mount(Box<Mount>),
+    /// Waits until the creator has moved this process into all its cgroups. Nothing may fork before.
+    AwaitGo,
+    /// A new cgroup namespace, rooted where this process is now.
+    CgroupNamespace(CgroupNamespace),
+    /// A device node below the root.
+    Device(Device),
+    /// A symbolic link in `/dev`.
+    DeviceLink(DeviceLink),
+    /// The container's terminal: pty, `/dev/console`, controlling terminal, standard streams.
+    Console(Console),
+    /// Asks the creator to run the hooks of the runtime namespace, and waits for them.
+    RequestHooks,
+    /// Runs the createContainer hooks, here.
+    CreateContainerHooks,
+    /// `pivot_root(2)` into the root.
+    Pivot(Pivot),
+    /// Moves the root over `/` and enters it: `--no-pivot`.
+    MoveRoot(MoveRoot),
+    /// `chroot(2)`, for a container without a mount namespace of its own.
+    Chroot(Chroot),
+    /// Writes a kernel parameter.
+    Sysctl(Sysctl),
+    /// Hides a path.
+    Mask(Mask),
+    /// Makes a path read-only.
+    ReadonlyPath(ReadonlyPath),
+    /// Makes the root itself read-only.
+    RootReadonly(RootReadonly),
+    /// Opens, or makes, the working directory and enters it.
+    WorkingDirectory(WorkingDirectory),
+    /// `/proc/self/oom_score_adj`.
+    OomScoreAdj(OomScoreAdj),
+    /// `setrlimit(2)`.
+    Rlimit(Rlimit),
+    /// `sched_setattr(2)`.
+    Scheduler(Scheduler),
+    /// `ioprio_set(2)`.
+    IoPriority(IoPriority),
+    /// `sched_setaffinity(2)`.
+    Affinity(Affinity),
+    /// `personality(2)`.
+    Personality(Personality),
+    /// `set_mempolicy(2)`.
+    MemoryPolicy(MemoryPolicy),
+    /// `umask(2)`.
+    Umask(Umask),
+    /// Drops what is not asked for from the capability bounding set.
+    DropBounding(DropBounding),
+    /// Groups, gid and uid, with capabilities kept.
+    Identity(Identity),
+    /// The five capability sets, as the program shall have them.
+    SetCapabilities(SetCapabilities),
+    /// `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivileges(NoNewPrivileges),
+    /// The AppArmor profile of the program, from its exec on.
+    AppArmor(AppArmor),
+    /// The SELinux label of the program, from its exec on.
+    Selinux(Selinux),
+    /// Loads the seccomp filter.
+    LoadSeccomp(LoadSeccomp),
+    /// Finds the program and proves that it can be executed.
+    LookUpProgram(LookUpProgram),
+}
