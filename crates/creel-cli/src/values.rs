@@ -1,0 +1,101 @@
+//! The values that options take.
+
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+/// Form of the records in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a record, with the keys `level`, `msg` and `time`.
+    Json,
+}
+
+/// Least severity that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what made the command fail.
+    Error,
+    /// Also what was left out or done differently.
+    Warning,
+    /// Also what is done.
+    Debug,
+}
+
+/// Who makes the cgroup of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CgroupManager {
+    /// The runtime, in the cgroup filesystem.
+    Cgroupfs,
+    /// systemd, as a scope.
+    Systemd,
+    /// Nobody: the container stays in the caller's cgroup.
+    Disabled,
+}
+
+/// Whether missing permissions on cgroups are tolerated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Rootless {
+    /// They are.
+    #[value(aliases = ["1", "t", "T", "TRUE", "True"])]
+    True,
+    /// They are an error.
+    #[value(aliases = ["0", "f", "F", "FALSE", "False"])]
+    False,
+    /// They are, if the caller is not root of the host.
+    #[default]
+    Auto,
+}
+
+/// Form of the answer of `list` and `ps`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON array.
+    Json,
+}
+
+/// Form of the answer of `plan`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object, as `plan --schema` describes it.
+    Json,
+}
+
+/// `UID[:GID]`, as `exec --user` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User id inside the container.
+    pub uid: u32,
+    /// Group id inside the container; the container's own if absent.
+    pub gid: Option<u32>,
+}
+
+impl FromStr for User {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (uid, gid) = match text.split_once(':') {
+            Some((uid, gid)) => (uid, Some(gid)),
+            None => (text, None),
+        };
+        Ok(Self { uid: id(uid)?, gid: gid.map(id).transpose()? })
+    }
+}
+
+/// A decimal id without sign; the kernel keeps the largest for "no change".
+fn id(text: &str) -> Result<u32, &'static str> {
+    const EXPECTED: &str = "expected UID[:GID], each a number from 0 to 4294967294";
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(EXPECTED);
+    }
+    text.parse().ok().filter(|id| *id != u32::MAX).ok_or(EXPECTED)
+}
