@@ -32,7 +32,7 @@ pub fn normalise(definition: &Command, args: impl IntoIterator<Item = OsString>)
 /// The line as far as it was read: the program's own words, then the command and its words.
 struct Line<'a> {
     definition: &'a Command,
-    chosen: Option<&'a Command>,
+    chosen: Option<Command>,
     positionals: usize,
     program: Vec<OsString>,
     command: Vec<OsString>,
@@ -75,22 +75,19 @@ impl<'a> Line<'a> {
         word: OsString,
         rest: &mut impl Iterator<Item = OsString>,
     ) -> ControlFlow<()> {
-        let Some(command) = self.chosen else {
-            self.chosen = word.to_str().and_then(|name| self.definition.find_subcommand(name));
+        let Some(command) = &self.chosen else {
+            let named = word.to_str().and_then(|name| self.definition.find_subcommand(name));
             self.tail().push(word);
-            return if self.chosen.is_some() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            };
+            let Some(mut command) = named.cloned() else { return ControlFlow::Break(()) };
+            command.build(); // its arguments are not defined before
+            self.chosen = Some(command);
+            return ControlFlow::Continue(());
         };
+        let next = command.get_positionals().nth(self.positionals + 1);
+        let verbatim = next.is_some_and(Arg::is_trailing_var_arg_set);
         self.command.push(word);
         self.positionals += 1;
-        if !command
-            .get_positionals()
-            .nth(self.positionals)
-            .is_some_and(Arg::is_trailing_var_arg_set)
-        {
+        if !verbatim {
             return ControlFlow::Continue(());
         }
         if let Some(first) = rest.next() {
@@ -112,8 +109,14 @@ impl<'a> Line<'a> {
             }
             None => (text, None),
         };
-        if matches!(name, b"help" | b"h") && value.is_none() {
-            self.tail().push(OsString::from("--help"));
+        // clap adds these two by itself; the short one asks for a summary.
+        let help = match name {
+            b"help" => Some("--help"),
+            b"h" => Some("-h"),
+            _ => None,
+        };
+        if let (Some(help), None) = (help, value) {
+            self.tail().push(OsString::from(help));
             return true;
         }
         let Some((arg, words)) = self.find(name) else { return false };
@@ -148,9 +151,9 @@ impl<'a> Line<'a> {
     }
 
     /// The argument of that name, long or short, and where its words go.
-    fn find(&mut self, name: &[u8]) -> Option<(&'a Arg, &mut Vec<OsString>)> {
+    fn find(&mut self, name: &[u8]) -> Option<(&Arg, &mut Vec<OsString>)> {
         let name = std::str::from_utf8(name).ok()?;
-        if let Some(arg) = self.chosen.and_then(|command| argument(command, name)) {
+        if let Some(arg) = self.chosen.as_ref().and_then(|command| argument(command, name)) {
             return Some((arg, &mut self.command));
         }
         argument(self.definition, name).map(|arg| (arg, &mut self.program))

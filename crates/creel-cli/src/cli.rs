@@ -45,7 +45,7 @@ pub struct Cli {
     #[arg(long, value_name = "MANAGER", value_enum)]
     pub cgroup_manager: Option<CgroupManager>,
 
-    /// Say whether missing permissions on cgroups are tolerated, instead of finding out from the caller's ids.
+    /// Decide what missing permissions on cgroups mean.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub rootless: Rootless,
 
@@ -53,12 +53,13 @@ pub struct Cli {
     #[arg(long, short = 'v')]
     pub version: bool,
 
-    /// What to do; `None` only together with `version`.
+    /// What to do; `None` only together with [`Self::version`].
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// The definition itself, for man pages and completions.
+/// The definition itself, for man pages and completions. The arguments of the commands are in it
+/// after [`clap::Command::build`].
 #[must_use]
 pub fn definition() -> clap::Command {
     Cli::command()

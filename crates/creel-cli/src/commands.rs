@@ -33,34 +33,38 @@ pub use state::State;
 use clap::Subcommand;
 
 /// What the program is asked to do.
+///
+/// Only the command that is used gets its arguments defined: the definitions of all would be the
+/// largest use of time and memory of a short command.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
-    /// The command `spec`.
+    /// Write a config.json to start from.
     Spec(Spec),
-    /// The command `create`.
+    /// Make a container from a bundle, without running its process yet.
     Create(Create),
-    /// The command `start`.
+    /// Run the process of a created container.
     Start(Start),
-    /// The command `run`.
+    /// Make a container from a bundle and run its process.
     Run(Run),
-    /// The command `state`.
+    /// Print the state of a container as JSON.
     State(State),
-    /// The command `kill`.
+    /// Send a signal to the process of a container.
     Kill(Kill),
-    /// The command `delete`.
+    /// Remove a stopped container.
     Delete(Delete),
-    /// The command `list`.
+    /// List the containers.
     List(List),
-    /// The command `ps`.
+    /// Show the processes of a container.
     Ps(Ps),
-    /// The command `exec`.
+    /// Run another process in a container.
     Exec(Exec),
-    /// The command `pause`.
+    /// Suspend all processes of a container.
     Pause(Pause),
-    /// The command `resume`.
+    /// Let the processes of a paused container go on.
     Resume(Resume),
-    /// The command `features`.
+    /// Print what the runtime supports as JSON.
     Features(Features),
-    /// The command `plan`.
+    /// Print what would be done for a bundle, without doing it.
     Plan(Plan),
 }

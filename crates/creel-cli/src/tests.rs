@@ -1,5 +1,6 @@
 //! Command lines as engines and people write them, and what they must mean.
 
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use clap::error::ErrorKind;
@@ -97,8 +98,11 @@ fn check_definition(command: &clap::Command) {
 
 #[test]
 fn the_definition_is_sound_and_every_option_is_described() {
-    definition().debug_assert();
-    check_definition(&definition());
+    let mut whole = definition();
+    whole.build();
+    check_definition(&whole);
+    assert!(whole.find_subcommand("exec").is_some_and(|exec| exec.get_arguments().count() > 15));
+    whole.debug_assert();
 }
 
 #[test]
@@ -236,6 +240,13 @@ fn an_option_takes_the_next_word_whatever_it_looks_like() {
 }
 
 #[test]
+fn a_path_may_have_any_bytes() {
+    let odd = || OsString::from_vec(b"/r\xff".to_vec());
+    let words = ["creel".into(), "-root".into(), odd(), "list".into()];
+    assert_eq!(parse(words).expect("bytes").root, Some(PathBuf::from(odd())));
+}
+
+#[test]
 fn one_dash_is_as_good_as_two() {
     same("run -bundle /b -detach c1", "run --bundle=/b --detach c1");
     same("-root /r -debug run c1", "--root=/r --debug run c1");
@@ -305,6 +316,8 @@ fn help_is_an_error_that_prints() {
         let error = try_parse(words).expect_err("help");
         assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{words:?}");
     }
+    let whole = try_parse(&[]).expect_err("help").to_string();
+    assert!(whole.contains("Run another process in a container"), "{whole}");
     let run = try_parse(&["run", "--help"]).expect_err("help").to_string();
     assert!(run.contains("Usage: creel run [OPTIONS] <ID>"), "{run}");
 }

@@ -10,7 +10,7 @@ pub enum LogFormat {
     /// Lines for people.
     #[default]
     Text,
-    /// One JSON object a record, with the keys `level`, `msg` and `time`.
+    /// One JSON object a record, with the keys level, msg and time.
     Json,
 }
 
@@ -39,13 +39,13 @@ pub enum CgroupManager {
 /// Whether missing permissions on cgroups are tolerated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Rootless {
-    /// They are.
+    /// Tolerate them.
     #[value(aliases = ["1", "t", "T", "TRUE", "True"])]
     True,
-    /// They are an error.
+    /// Fail.
     #[value(aliases = ["0", "f", "F", "FALSE", "False"])]
     False,
-    /// They are, if the caller is not root of the host.
+    /// Tolerate them unless the caller is root of the host.
     #[default]
     Auto,
 }
@@ -66,7 +66,7 @@ pub enum PlanFormat {
     /// Lines for people.
     #[default]
     Text,
-    /// One JSON object, as `plan --schema` describes it.
+    /// One JSON object, as --schema describes it.
     Json,
 }
 
