@@ -77,10 +77,10 @@ impl<'a> Line<'a> {
     ) -> ControlFlow<()> {
         let Some(command) = &self.chosen else {
             let named = word.to_str().and_then(|name| self.definition.find_subcommand(name));
+            self.chosen = named.cloned();
             self.tail().push(word);
-            let Some(mut command) = named.cloned() else { return ControlFlow::Break(()) };
+            let Some(command) = &mut self.chosen else { return ControlFlow::Break(()) };
             command.build(); // its arguments are not defined before
-            self.chosen = Some(command);
             return ControlFlow::Continue(());
         };
         let next = command.get_positionals().nth(self.positionals + 1);
