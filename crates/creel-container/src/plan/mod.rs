@@ -10,8 +10,11 @@
 //! 6. pivot; final propagation; sysctl; masked and read-only paths; read-only root: after all mounts, since a later
 //!    mount could uncover what a mask hides.
 //! 7. oom score, rlimits, scheduling, affinity, personality, memory policy: with the caller's privileges.
-//! 8. working directory, bounding set, ids; filter without no_new_privs (it needs CAP_SYS_ADMIN); capabilities;
-//!    program look-up as the user; labels; no_new_privs and its filter last.
+//! 8. working directory, streams, bounding set, umask, ids; program look-up as the user; labels. Then, without
+//!    no_new_privs, the filter (it needs CAP_SYS_ADMIN) and the capabilities; with it the capabilities,
+//!    no_new_privs, and the filter last. After a filter nothing is called but capset, prctl, read, write and the exec.
+
+use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
@@ -85,7 +88,11 @@ pub struct Joined {
 #[derive(Clone, Debug)]
 pub struct Cgroup {
     /// Where, from each hierarchy's root.
-    pub path: Text,
+    pub path: CgroupPath,
+    /// What is limited, as the kernel's files take it.
+    pub settings: Settings,
+    /// The hierarchies of this host.
+    pub hierarchies: Hierarchies,
 }
 
 /// All hooks, by kind.

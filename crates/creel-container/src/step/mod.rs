@@ -34,7 +34,7 @@ pub use rootfs::{
 };
 pub use security::{AppArmor, LoadSeccomp, NoNewPrivileges, Selinux, SessionKeyring};
 pub use sysctl::Sysctl;
-pub use terminal::Console;
+pub use terminal::{Console, Streams};
 pub use text::{ContainerPath, HostPath, Text};
 
 /// One step of the child, in the order in which the plan lists them.
@@ -69,6 +69,8 @@ pub enum Step {
     DeviceLink(DeviceLink),
     /// The container's terminal: pty, `/dev/console`, controlling terminal, standard streams.
     Console(Console),
+    /// The standard streams become the user's.
+    Streams(Streams),
     /// Asks the creator to run the hooks of the runtime namespace, and waits for them.
     RequestHooks,
     /// Runs the createContainer hooks, here.

@@ -18,4 +18,7 @@ pub struct LookUpProgram {
     pub name: Text,
     /// Candidates in order: the directories of `PATH` joined with the name, or the name alone if it has a slash.
     pub candidates: Vec<Text>,
+    /// The effective capabilities the program will have: what it may execute is asked with these, then the caller's
+    /// are taken back.
+    pub effective: u64,
 }

@@ -29,4 +29,7 @@ pub struct Selinux {
 
 /// Loads a compiled filter; a listener's descriptor stays in `Child::seccomp_listener`.
 #[derive(Clone, Debug)]
-pub struct LoadSeccomp;
+pub struct LoadSeccomp {
+    /// The filter.
+    pub filter: creel_seccomp::Compiled,
+}

@@ -10,3 +10,11 @@ pub struct Console {
     /// Whether `/dev/console` is mounted on the slave (create, not exec).
     pub dev_console: bool,
 }
+
+/// The standard streams before the process becomes its user: one that is the host's `/dev/null` becomes the
+/// container's, and the others are given to the user (`fchown(2)`), as far as the kernel lets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// `process.user.uid`.
+    pub uid: u32,
+}
