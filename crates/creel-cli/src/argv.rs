@@ -125,10 +125,14 @@ impl<'a> Line<'a> {
         if !arg.get_action().takes_values() {
             return switch(words, &long, value);
         }
-        words.push(match value.map(OsStr::to_owned).or_else(|| rest.next()) {
-            Some(value) => joined(&long, &value),
-            None => OsString::from(long),
-        });
+        if let Some(value) = value.map(OsStr::to_owned).or_else(|| rest.next()) {
+            words.push(joined(&long, &value));
+            return true;
+        }
+        words.push(OsString::from(&long));
+        if self.program.last().is_some_and(|last| *last == *long) {
+            self.command.clear(); // it is not the value that clap is to miss
+        }
         true
     }
 

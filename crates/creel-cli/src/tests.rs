@@ -328,6 +328,8 @@ fn a_wrong_line_is_refused_in_one_line() {
     refused("--debug", MissingSubcommand, "no command given");
     refused("bogus", InvalidSubcommand, "unrecognized subcommand 'bogus'");
     refused("run --bogus c1", UnknownArgument, "unexpected argument '--bogus' found");
+    let missing = "a value is required for '--root <DIR>' but none was supplied";
+    refused("delete list --root", InvalidValue, missing);
     refused("run c1 c2", UnknownArgument, "unexpected argument 'c2' found");
     refused(
         "exec c1",
