@@ -143,9 +143,11 @@ impl Arch {
         self.audit() & LITTLE == 0
     }
 
-    /// Whether arguments have 64 bits. Those of x32 and n32 do too: the registers are wide.
+    /// Whether the upper halves of arguments are compared: not those of the 32-bit ABIs, x32 and n32
+    /// being such (as in libseccomp).
     pub(crate) const fn has_wide_args(self) -> bool {
-        self.audit() & BITS64 != 0
+        let audit = self.audit();
+        audit & BITS64 != 0 && audit & N32 == 0 && !matches!(self, Self::X32)
     }
 
     /// Whether a kernel of `self` can run programs of `other`.

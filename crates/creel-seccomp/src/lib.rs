@@ -20,6 +20,7 @@ mod notify;
 mod profile;
 mod raw;
 mod sys;
+mod table;
 
 pub use action::{Action, ActionKind, ActionSet};
 pub use arch::Arch;

@@ -1,6 +1,16 @@
 //! Profile to program.
 
-use crate::{ActionSet, Arch, FilterFlags, Listener, Profile, Result};
+mod assemble;
+mod emit;
+mod ranges;
+mod rules;
+
+use self::emit::Section;
+use crate::raw::MAX_INSTRUCTIONS;
+use crate::{Action, ActionSet, Arch, Error, FilterFlags, Listener, Profile, Result};
+
+/// The answer to calls of an architecture that the profile does not name.
+const BAD_ARCH: Action = Action::KillThread;
 
 /// One instruction of classic BPF: `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,14 +106,108 @@ pub struct Compiled {
 
 /// Compiles `profile`.
 ///
+/// Of several rules for one call, those without `args` go before those with; else the first one
+/// counts. A rule whose action is the default's is ignored. Calls above the last one that the
+/// profile names get ENOSYS unless the default lets calls through. Architectures that the machine
+/// cannot run need no code; calls of any that the profile does not name kill the thread.
+///
 /// # Errors
-/// [`Error`](crate::Error) with the place in the profile.
+/// [`Error`] with the place in the profile.
 pub fn compile(profile: &Profile, options: &Options) -> Result<Compiled> {
-    let _ = options;
-    Ok(Compiled {
-        program: vec![Instruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }],
-        flags: profile.flags.unwrap_or(FilterFlags::SPEC_ALLOW),
-        listener: None,
-        warnings: Vec::new(),
-    })
+    if profile.default_action == Action::Notify {
+        return Err(Error::Notify { at: "defaultAction".into(), place: "as default action" });
+    }
+    check_actions(profile, options.host.actions)?;
+    let mut warnings = Vec::new();
+    let calls = rules::calls(profile, options, &mut warnings)?;
+    let sections: Vec<Section> = groups(profile, options.host.machine)
+        .into_iter()
+        .map(|archs| Section {
+            audit: archs.first().map_or(0, |arch| arch.audit()),
+            ranges: ranges::ranges(&calls, &archs, profile.default_action),
+            archs,
+        })
+        .collect();
+    let program = emit::program(&sections);
+    if program.len() > MAX_INSTRUCTIONS {
+        return Err(Error::TooLong { instructions: program.len() });
+    }
+    let notifies = profile.rules.iter().any(|rule| rule.action == Action::Notify);
+    let flags = filter_flags(profile, options.host.flags, notifies, &mut warnings)?;
+    let listener = listener(profile, notifies)?;
+    Ok(Compiled { program, flags, listener, warnings })
+}
+
+/// The architectures to filter, those with one `AUDIT_ARCH` together, the machine's first.
+fn groups(profile: &Profile, machine: Arch) -> Vec<Vec<Arch>> {
+    let mut groups: Vec<Vec<Arch>> = vec![vec![machine]];
+    for arch in profile.architectures.iter().filter(|arch| machine.runs(**arch)) {
+        match groups.iter_mut().find(|group| group.iter().any(|one| one.audit() == arch.audit())) {
+            Some(group) if group.contains(arch) => {}
+            Some(group) => group.push(*arch),
+            None => groups.push(vec![*arch]),
+        }
+    }
+    groups
+}
+
+fn check_actions(profile: &Profile, known: ActionSet) -> Result<()> {
+    let check = |action: Action, at: &dyn Fn() -> String| {
+        let kind = action.kind();
+        if known.has(kind) {
+            Ok(())
+        } else {
+            Err(Error::Unsupported { at: at(), name: kind.name() })
+        }
+    };
+    check(profile.default_action, &|| "defaultAction".into())?;
+    for (i, rule) in profile.rules.iter().enumerate() {
+        check(rule.action, &|| format!("syscalls[{i}].action"))?;
+    }
+    Ok(())
+}
+
+fn filter_flags(
+    profile: &Profile,
+    known: FilterFlags,
+    notifies: bool,
+    warnings: &mut Vec<String>,
+) -> Result<FilterFlags> {
+    let Some(mut flags) = profile.flags else {
+        // Not asked for: a kernel without it is no error.
+        let default = FilterFlags::SPEC_ALLOW;
+        let default = if known.has(default) { default } else { FilterFlags::EMPTY };
+        return Ok(if notifies { default.with(FilterFlags::NEW_LISTENER) } else { default });
+    };
+    if let Some(name) = flags.without(known).names().next() {
+        return Err(Error::Unsupported { at: "flags".into(), name });
+    }
+    if notifies {
+        flags = flags.with(FilterFlags::NEW_LISTENER);
+        // Else the kernel could not say both a listener's fd and a thread's id.
+        if flags.has(FilterFlags::TSYNC) {
+            flags = flags.with(FilterFlags::TSYNC_ESRCH);
+        }
+    } else if flags.has(FilterFlags::WAIT_KILLABLE_RECV) {
+        warnings.push(
+            "flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is left out, for no rule notifies"
+                .into(),
+        );
+        flags = flags.without(FilterFlags::WAIT_KILLABLE_RECV);
+    }
+    Ok(flags)
+}
+
+fn listener(profile: &Profile, notifies: bool) -> Result<Option<Listener>> {
+    match &profile.listener_path {
+        Some(path) if notifies => {
+            Ok(Some(Listener { path: path.clone(), metadata: profile.listener_metadata.clone() }))
+        }
+        None if notifies => Err(Error::invalid(
+            "listenerPath",
+            "the socket of an agent, for a rule notifies",
+            "none",
+        )),
+        Some(_) | None => Ok(None),
+    }
 }

@@ -1,0 +1,174 @@
+//! A profile's rules for one architecture: which answer has which call.
+
+use std::collections::BTreeMap;
+
+use crate::action::ENOSYS;
+use crate::table::{self, ARM_PRIVATE, Syscall, X32_BIT};
+use crate::{Action, Arch, Arg, Error, Operator, Options, Profile, Result};
+
+/// What a call gets: the first conditional answer whose comparisons hold, else `otherwise`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) conditional: Vec<(Vec<Arg>, Action)>,
+    pub(super) otherwise: Action,
+}
+
+impl Decision {
+    pub(super) fn always(action: Action) -> Self {
+        Self { conditional: Vec::new(), otherwise: action }
+    }
+}
+
+/// One name of one rule, found in the table.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    name: &'a str,
+    syscall: Syscall,
+    action: Action,
+    /// Alternatives; each is a list of comparisons that must all hold. None: no comparison at all.
+    alternatives: Vec<&'a [Arg]>,
+}
+
+/// Looks every name up. Names that no table knows become warnings or the error.
+pub(super) fn calls<'a>(
+    profile: &'a Profile,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Call<'a>>> {
+    let mut calls = Vec::new();
+    for (i, rule) in profile.rules.iter().enumerate() {
+        for (j, name) in rule.names.iter().enumerate() {
+            let at = || format!("syscalls[{i}].names[{j}]");
+            if rule.action == Action::Notify && name == "write" {
+                return Err(Error::Notify { at: at(), place: "for the write syscall" });
+            }
+            let Some(syscall) = table::by_name(name) else {
+                if options.fail_unknown_syscall {
+                    return Err(Error::UnknownSyscall { at: at(), name: name.clone() });
+                }
+                warnings.push(format!("{}: unknown system call {name:?} is skipped", at()));
+                continue;
+            };
+            let alternatives = if has_duplicate_index(&rule.args) {
+                rule.args.chunks(1).collect()
+            } else if rule.args.is_empty() {
+                Vec::new()
+            } else {
+                vec![rule.args.as_slice()]
+            };
+            calls.push(Call { name, syscall, action: rule.action, alternatives });
+        }
+    }
+    Ok(calls)
+}
+
+/// Two comparisons of one argument are alternatives, and so is then every comparison of that rule.
+fn has_duplicate_index(args: &[Arg]) -> bool {
+    args.iter()
+        .enumerate()
+        .any(|(i, arg)| args.iter().take(i).any(|other| other.index == arg.index))
+}
+
+/// The answers by number for `arch`, without the default.
+pub(super) fn by_number(
+    calls: &[Call<'_>],
+    arch: Arch,
+    default: Action,
+) -> BTreeMap<u32, Decision> {
+    let mut decisions: BTreeMap<u32, Decision> = BTreeMap::new();
+    let mut unconditional: BTreeMap<u32, Action> = BTreeMap::new();
+    // A rule that says what the default says is no rule: it does not stand in the way of others.
+    for call in calls.iter().filter(|call| call.action != default) {
+        for (number, selector) in numbers(call, arch) {
+            let mut add = |args: Vec<Arg>| {
+                if args.is_empty() {
+                    unconditional.entry(number).or_insert(call.action);
+                } else {
+                    let decision =
+                        decisions.entry(number).or_insert_with(|| Decision::always(default));
+                    decision.conditional.push((args, call.action));
+                }
+            };
+            if call.alternatives.is_empty() {
+                add(selector.into_iter().collect());
+            }
+            for args in &call.alternatives {
+                // The selector takes the place of a comparison with the first argument: that
+                // argument of the call itself is in memory, where no filter can look.
+                let rest = args.iter().filter(|arg| selector.is_none() || arg.index != 0).copied();
+                add(selector.into_iter().chain(rest).collect());
+            }
+        }
+    }
+    for (number, action) in unconditional {
+        decisions.insert(number, Decision::always(action));
+    }
+    decisions
+}
+
+/// The numbers under which a call is made, each with the comparison that tells a multiplexed one.
+fn numbers(call: &Call<'_>, arch: Arch) -> impl Iterator<Item = (u32, Option<Arg>)> {
+    let direct = call.syscall.number(arch).map(|number| (number, None));
+    let multiplexed = table::multiplexed(call.name).and_then(|(carrier, value)| {
+        let number = table::by_name(carrier)?.number(arch)?;
+        Some((number, Some(Arg { index: 0, op: Operator::Eq, value, value_two: 0 })))
+    });
+    direct.into_iter().chain(multiplexed)
+}
+
+/// The range of numbers that the author of the profile could not know: above the last call that the
+/// profile names, whatever it says of it. Such a call fails with ENOSYS, so that programs fall back
+/// to an older one; EPERM would stop them.
+///
+/// A profile that allows, logs or traces what it does not name has nothing to say there.
+pub(super) fn unknown_from(calls: &[Call<'_>], arch: Arch, default: Action) -> Option<u32> {
+    match default {
+        Action::Allow | Action::Log | Action::Trace(_) => return None,
+        Action::KillThread
+        | Action::KillProcess
+        | Action::Trap
+        | Action::Errno(_)
+        | Action::Notify => {}
+    }
+    let last = calls
+        .iter()
+        .filter_map(|call| call.syscall.number(arch))
+        .filter(|number| arch != Arch::Arm || *number < ARM_PRIVATE)
+        .max()?;
+    Some(last + 1)
+}
+
+/// The answer to unknown calls.
+pub(super) fn enosys() -> Decision {
+    Decision::always(Action::Errno(ENOSYS))
+}
+
+/// Where the numbers of an architecture that shares its `AUDIT_ARCH` begin and end.
+pub(super) fn span(arch: Arch) -> (u32, u32) {
+    match arch {
+        Arch::X86_64 => (0, X32_BIT - 1),
+        Arch::X32 => (X32_BIT, u32::MAX),
+        // Above are private calls that no kernel adds to.
+        Arch::Arm => (0, ARM_PRIVATE - 1),
+        Arch::X86
+        | Arch::Aarch64
+        | Arch::Loongarch64
+        | Arch::M68k
+        | Arch::Mips
+        | Arch::Mips64
+        | Arch::Mips64N32
+        | Arch::Mipsel
+        | Arch::Mipsel64
+        | Arch::Mipsel64N32
+        | Arch::Parisc
+        | Arch::Parisc64
+        | Arch::Ppc
+        | Arch::Ppc64
+        | Arch::Ppc64Le
+        | Arch::Riscv64
+        | Arch::S390
+        | Arch::S390X
+        | Arch::Sh
+        | Arch::Sheb => (0, u32::MAX),
+    }
+}
