@@ -39,32 +39,32 @@ use clap::Subcommand;
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Write a config.json to start from.
+    /// Writes a config.json to start from.
     Spec(Spec),
-    /// Make a container from a bundle, without running its process yet.
+    /// Makes a container from a bundle, without running its process yet.
     Create(Create),
-    /// Run the process of a created container.
+    /// Runs the process of a created container.
     Start(Start),
-    /// Make a container from a bundle and run its process.
+    /// Makes a container from a bundle and runs its process.
     Run(Run),
-    /// Print the state of a container as JSON.
+    /// Prints the state of a container as JSON.
     State(State),
-    /// Send a signal to the process of a container.
+    /// Sends a signal to the process of a container.
     Kill(Kill),
-    /// Remove a stopped container.
+    /// Removes a stopped container.
     Delete(Delete),
-    /// List the containers.
+    /// Lists the containers.
     List(List),
-    /// Show the processes of a container.
+    /// Shows the processes of a container.
     Ps(Ps),
-    /// Run another process in a container.
+    /// Runs another process in a container.
     Exec(Exec),
-    /// Suspend all processes of a container.
+    /// Suspends all processes of a container.
     Pause(Pause),
-    /// Let the processes of a paused container go on.
+    /// Lets the processes of a paused container go on.
     Resume(Resume),
-    /// Print what the runtime supports as JSON.
+    /// Prints what the runtime supports as JSON.
     Features(Features),
-    /// Print what would be done for a bundle, without doing it.
+    /// Prints what would be done for a bundle, without doing it.
     Plan(Plan),
 }

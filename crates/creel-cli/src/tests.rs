@@ -317,7 +317,7 @@ fn help_is_an_error_that_prints() {
         assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{words:?}");
     }
     let whole = try_parse(&[]).expect_err("help").to_string();
-    assert!(whole.contains("Run another process in a container"), "{whole}");
+    assert!(whole.contains("Runs another process in a container"), "{whole}");
     let run = try_parse(&["run", "--help"]).expect_err("help").to_string();
     assert!(run.contains("Usage: creel run [OPTIONS] <ID>"), "{run}");
 }
