@@ -1,3 +1,24 @@
-//! The OCI runtime spec as tests.
+//! The OCI runtime specification, and what engines rely on besides, as tests of any runtime binary.
+//!
+//! One file a section; `docs/testing.md` says how to add a case.
 
-fn main() {}
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an absent member of a JSON value is null, which no test takes for right"
+)]
+
+mod hostname;
+mod lifecycle;
+
+use std::process::ExitCode;
+
+use harness::Cases;
+
+fn register(cases: &mut Cases) {
+    lifecycle::register(cases);
+    hostname::register(cases);
+}
+
+fn main() -> ExitCode {
+    harness::cli::main(register)
+}

@@ -1,0 +1,312 @@
+//! The command line of a runner of cases.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, bail};
+
+use crate::expected::Expected;
+use crate::format::{self, RuntimeResults};
+use crate::runner::{CaseResult, Plan, Run, Status};
+use crate::runtime::Setup;
+use crate::{Cases, Flavor, build, print, worker};
+
+const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
+                   [--expect] [--against A,B,…] [--mutate] [--jobs N] [--list]
+
+  --runtime PATH   the runtime to test; more than one may be given
+  --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words
+  --format FORMAT  what goes to standard output
+  --expect         known failures are listed in tests/conformance/expected/NAME.txt: what differs from the list fails
+  --against A,B    test several runtimes and write docs/conformance.md
+  --mutate         take away from each config what its case is about: the case must fail
+  --jobs N         how many cases at a time
+  --list           list the cases";
+
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
+struct Options {
+    runtimes: Vec<PathBuf>,
+    filters: Vec<String>,
+    format: String,
+    expect: bool,
+    against: bool,
+    mutate: bool,
+    list: bool,
+    jobs: usize,
+}
+
+/// Runs a command line on the registered cases.
+#[must_use]
+pub fn main(register: fn(&mut Cases)) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut cases = Cases::default();
+    register(&mut cases);
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("--worker") => work(&cases, &arguments).map(|()| true),
+        _ => parse(&arguments).and_then(|options| run(&cases, &options)),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            print::note(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn work(cases: &Cases, arguments: &[String]) -> anyhow::Result<()> {
+    let [_, index, binary, run, id, result, mode] = arguments else {
+        bail!("--worker is not for people")
+    };
+    let case = cases.list.get(index.parse::<usize>()?).context("no such case")?;
+    let mutation = case.mutation.filter(|_| mode == "mutated");
+    let setup = Setup { binary: binary.into(), run: run.into(), id: id.clone(), mutation };
+    worker::run(case, setup, Path::new(result))
+}
+
+fn parse(arguments: &[String]) -> anyhow::Result<Options> {
+    let mut options = Options { format: String::from("text"), ..Options::default() };
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let (name, attached) =
+            word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
+        let mut value = || {
+            let next = attached.map(String::from).or_else(|| words.next().cloned());
+            next.with_context(|| format!("{name} needs a value\n{USAGE}"))
+        };
+        match name {
+            "--runtime" => options.runtimes.push(find(&value()?)?),
+            "--filter" => options.filters.push(value()?.to_lowercase()),
+            "--format" => options.format = value()?,
+            "--expect" => options.expect = true,
+            "--mutate" => options.mutate = true,
+            "--list" => options.list = true,
+            "--jobs" => options.jobs = value()?.parse().context("--jobs")?,
+            "--against" => {
+                options.against = true;
+                for name in value()?.split(',') {
+                    options.runtimes.push(find(name)?);
+                }
+            }
+            _ => bail!("unknown option {word}\n{USAGE}"),
+        }
+    }
+    if !["text", "junit", "json", "html"].contains(&options.format.as_str()) {
+        bail!("unknown format {}\n{USAGE}", options.format);
+    }
+    if options.jobs == 0 {
+        options.jobs = std::thread::available_parallelism().map_or(2, |count| count.get() + 1);
+    }
+    if options.runtimes.is_empty() {
+        options.runtimes.push(build::workspace().join("target/debug/creel"));
+    }
+    Ok(options)
+}
+
+/// A path as it is, a name from `$PATH`.
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    if name.contains('/') {
+        return std::path::absolute(name).context("the runtime's path");
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let extra = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
+    let mut places =
+        std::env::split_paths(&path).chain(extra).map(|directory| directory.join(name));
+    places.find(|path| path.is_file()).with_context(|| format!("no runtime {name} in $PATH"))
+}
+
+fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
+    let duplicates = cases.duplicates();
+    if !duplicates.is_empty() {
+        bail!("sentences used twice:\n{}", duplicates.join("\n"));
+    }
+    let selected = select(cases, options);
+    if options.list {
+        for case in selected.iter().filter_map(|index| cases.list.get(*index)) {
+            print::line(&format!(
+                "{:6} {:8} {} [{}]",
+                case.level,
+                case.since,
+                case.title(),
+                case.rows.join(" ")
+            ));
+        }
+        return Ok(true);
+    }
+    if !rustix::process::geteuid().is_root() {
+        for case in selected.iter().filter_map(|index| cases.list.get(*index)) {
+            print::line(&format!("skipped: {}: needs root", case.title()));
+        }
+        print::line(&format!("0 passed, 0 failed, {} skipped", selected.len()));
+        return Ok(true);
+    }
+    let run = Run::begin()?;
+    let mut all = Vec::new();
+    for binary in &options.runtimes {
+        all.push(test(&run, cases, options, &selected, binary)?);
+    }
+    if options.mutate {
+        return Ok(judge_mutations(cases, &all));
+    }
+    if options.against {
+        let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("date")?;
+        let text = format::markdown(cases, &all, String::from_utf8_lossy(&date.stdout).trim());
+        std::fs::write(build::workspace().join("docs/conformance.md"), text)
+            .context("write docs/conformance.md")?;
+    }
+    match options.format.as_str() {
+        "json" => print::line(&format::json(cases, &all)),
+        "junit" => print::line(&format::junit(cases, &all)),
+        "html" => print::line(&format::html(cases, &all)),
+        _ => {}
+    }
+    judge(cases, options, &all)
+}
+
+fn select(cases: &Cases, options: &Options) -> Vec<usize> {
+    let fits = |index: &usize| {
+        let Some(case) = cases.list.get(*index) else { return false };
+        let text =
+            format!("{} {} {}", case.title(), case.level, case.rows.join(" ")).to_lowercase();
+        options.filters.iter().all(|word| text.contains(word))
+            && (!options.mutate || case.mutation.is_some())
+    };
+    (0..cases.list.len()).filter(fits).collect()
+}
+
+fn test(
+    run: &Run,
+    cases: &Cases,
+    options: &Options,
+    selected: &[usize],
+    binary: &Path,
+) -> anyhow::Result<RuntimeResults> {
+    if !binary.is_file() {
+        bail!("{} is no file", binary.display());
+    }
+    let version = Command::new(binary)
+        .arg("--version")
+        .output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    let version = String::from_utf8_lossy(&version).lines().next().unwrap_or_default().into();
+    let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (count, number) = (selected.len(), AtomicUsize::new(0));
+    let expected = expectations(options, binary)?;
+    let done = |result: &CaseResult| {
+        let Some(case) = cases.list.get(result.index) else { return };
+        let number = number.fetch_add(1, Ordering::Relaxed) + 1;
+        print::progress(&format!("[{number}/{count}] {name}: {}", case.title()));
+        let known = expected.reason(&case.title()).is_some();
+        if result.status == Status::Failed && !known && !options.mutate {
+            print::note(&format!(
+                "FAILED {}\n  {}\n",
+                case.title(),
+                result.detail.replace('\n', "\n  ")
+            ));
+        }
+    };
+    let selected = selected.to_vec();
+    let plan =
+        Plan { binary: binary.to_path_buf(), selected, jobs: options.jobs, mutate: options.mutate };
+    let results = run.cases(cases, &plan, &done)?;
+    print::progress("");
+    Ok(RuntimeResults { name, version, results })
+}
+
+fn expectations(options: &Options, binary: &Path) -> anyhow::Result<Expected> {
+    if !options.expect {
+        return Ok(Expected::default());
+    }
+    let name = Flavor::of(binary).name();
+    Expected::load(&build::workspace().join(format!("tests/conformance/expected/{name}.txt")))
+}
+
+/// Compares the results with the lists and says what differs; the summary comes last.
+fn judge(cases: &Cases, options: &Options, all: &[RuntimeResults]) -> anyhow::Result<bool> {
+    let allowed = Expected::load(&build::workspace().join("tests/allowed-skips.txt"))?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (runtime, binary) in all.iter().zip(&options.runtimes) {
+        let expected = expectations(options, binary)?;
+        let mut known = 0;
+        for result in &runtime.results {
+            let Some(case) = cases.list.get(result.index) else { continue };
+            let (title, listed) = (case.title(), expected.reason(&case.title()).is_some());
+            match (result.status, listed) {
+                (Status::Passed, true) => {
+                    failed += 1;
+                    print::note(&format!("LISTED BUT PASSING {}: {title}", runtime.name));
+                }
+                (Status::Passed, false) => passed += 1,
+                (Status::Failed, true) => known += 1,
+                (Status::Failed, false) => {
+                    failed += 1;
+                    print::note(&format!("failed: {}: {title}", runtime.name));
+                }
+                (Status::Skipped, _) if options.expect && allowed.reason(&title).is_none() => {
+                    failed += 1;
+                    print::note(&format!("SKIPPED BUT NOT ALLOWED: {title}: {}", result.detail));
+                }
+                (Status::Skipped, _) => {
+                    skipped += 1;
+                    print::note(&format!("skipped: {title}: {}", result.detail));
+                }
+            }
+            if result.flaky {
+                print::note(&format!(
+                    "FLAKY {}: {title}\n  {}",
+                    runtime.name,
+                    result.detail.replace('\n', "\n  ")
+                ));
+            }
+        }
+        failed += stale(cases, options, runtime, &expected);
+        if known > 0 {
+            print::note(&format!("{}: {known} known failures, as listed", runtime.name));
+        }
+    }
+    summary(options, passed, failed, skipped);
+    Ok(failed == 0)
+}
+
+/// Listed titles that no case has, which only a run of all cases can tell.
+fn stale(cases: &Cases, options: &Options, runtime: &RuntimeResults, expected: &Expected) -> usize {
+    if !options.filters.is_empty() {
+        return 0;
+    }
+    let titles: BTreeSet<String> = cases.list.iter().map(crate::case::Case::title).collect();
+    let gone: Vec<&str> = expected.titles().filter(|title| !titles.contains(*title)).collect();
+    for title in &gone {
+        print::note(&format!("LISTED BUT NO CASE {}: {title}", runtime.name));
+    }
+    gone.len()
+}
+
+fn summary(options: &Options, passed: usize, failed: usize, skipped: usize) {
+    let text = format!("{passed} passed, {failed} failed, {skipped} skipped");
+    if options.format == "text" { print::line(&text) } else { print::note(&text) }
+}
+
+fn judge_mutations(cases: &Cases, all: &[RuntimeResults]) -> bool {
+    let (mut noticed, mut survived) = (0, 0);
+    for runtime in all {
+        for result in &runtime.results {
+            let Some(case) = cases.list.get(result.index) else { continue };
+            if result.status == Status::Passed {
+                survived += 1;
+                print::note(&format!("NOT NOTICED {}: {}", runtime.name, case.title()));
+            } else {
+                noticed += 1;
+            }
+        }
+    }
+    print::line(&format!(
+        "{} mutations: {noticed} noticed, {survived} not noticed",
+        noticed + survived
+    ));
+    survived == 0
+}

@@ -1,0 +1,76 @@
+//! Lists of what is known to fail and of what may be skipped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// Title of a case, and why it fails (or is skipped).
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    lines: BTreeMap<String, String>,
+}
+
+impl Expected {
+    /// Reads a list: `TITLE -- REASON` a line, `#` for comments. A line may begin with `@hybrid`, `@v1` or
+    /// `@v2` and counts only with that kind of cgroups then. A missing file is an empty list.
+    ///
+    /// # Errors
+    /// If a line has no reason.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        };
+        let kind = cgroup_kind();
+        let mut lines = BTreeMap::new();
+        for (number, line) in text.lines().enumerate() {
+            let mut line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Some((condition, rest)) =
+                line.strip_prefix('@').and_then(|rest| rest.split_once(' '))
+            {
+                if condition != kind {
+                    continue;
+                }
+                line = rest.trim();
+            }
+            let Some((title, reason)) = line.split_once(" -- ") else {
+                bail!("{}:{}: no reason after ` -- `", path.display(), number + 1);
+            };
+            lines.insert(String::from(title.trim()), String::from(reason.trim()));
+        }
+        Ok(Self { lines })
+    }
+
+    /// The reason for this title; a listed title that ends with `*` stands for all that begin so.
+    #[must_use]
+    pub fn reason(&self, title: &str) -> Option<&str> {
+        let fits = |listed: &String| {
+            listed.strip_suffix('*').is_some_and(|begin| title.starts_with(begin))
+        };
+        let found = self
+            .lines
+            .get(title)
+            .or_else(|| self.lines.iter().find(|(t, _)| fits(t)).map(|(_, r)| r));
+        found.map(String::as_str)
+    }
+
+    /// Listed titles, without those that stand for several.
+    pub fn titles(&self) -> impl Iterator<Item = &str> {
+        self.lines.keys().map(String::as_str).filter(|title| !title.ends_with('*'))
+    }
+}
+
+/// `v1`, `v2` or `hybrid`.
+#[must_use]
+pub fn cgroup_kind() -> &'static str {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return "v2";
+    }
+    if Path::new("/sys/fs/cgroup/unified/cgroup.controllers").exists() { "hybrid" } else { "v1" }
+}

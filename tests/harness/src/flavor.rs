@@ -1,0 +1,39 @@
+//! Which runtimes there are, and what differs between them.
+
+use std::path::Path;
+
+/// Which runtime a binary is: what differs between them is decided by this alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// This project's.
+    Creel,
+    /// opencontainers/runc.
+    Runc,
+    /// containers/crun.
+    Crun,
+    /// youki-dev/youki.
+    Youki,
+}
+
+impl Flavor {
+    /// All runtimes known.
+    pub const ALL: [Self; 4] = [Self::Creel, Self::Runc, Self::Crun, Self::Youki];
+
+    /// Its name, by which its list of expectations is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creel => "creel",
+            Self::Runc => "runc",
+            Self::Crun => "crun",
+            Self::Youki => "youki",
+        }
+    }
+
+    /// Guesses from the beginning of the file's name; an unknown runtime is taken for one like runc.
+    #[must_use]
+    pub fn of(binary: &Path) -> Self {
+        let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self::ALL.into_iter().find(|flavor| name.starts_with(flavor.name())).unwrap_or(Self::Runc)
+    }
+}

@@ -1,0 +1,128 @@
+//! Waiting for events, each with a limit.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+
+/// The longest time that anything which a test waits for may take.
+pub const LIMIT: Duration = Duration::from_secs(15);
+
+/// Whether the fd becomes readable (or reports its end) before the limit.
+///
+/// # Errors
+/// What `poll(2)` reports, except EINTR.
+pub fn readable(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(rest).context("time limit")?;
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(count) => return Ok(count > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("poll"),
+        }
+    }
+}
+
+/// A pidfd of a process, or `None` if there is no such process any more.
+///
+/// # Errors
+/// What `pidfd_open(2)` reports, except ESRCH.
+pub fn pidfd(pid: i32) -> anyhow::Result<Option<OwnedFd>> {
+    let pid = Pid::from_raw(pid).with_context(|| format!("{pid} is no process id"))?;
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("pidfd_open {pid:?}")),
+    }
+}
+
+/// Waits until a process has ended. It is not reaped.
+///
+/// # Errors
+/// If it runs longer than [`LIMIT`].
+pub fn ended(pid: i32) -> anyhow::Result<()> {
+    let Some(fd) = pidfd(pid)? else { return Ok(()) };
+    if !readable(fd, LIMIT)? {
+        bail!("process {pid} still runs after {LIMIT:?}");
+    }
+    Ok(())
+}
+
+/// How a process ended: its exit code, or 128 and the signal's number. Reaps it.
+///
+/// # Errors
+/// If it is no child of the caller (nor adopted by it), or runs longer than [`LIMIT`].
+pub fn exit_code(pid: i32) -> anyhow::Result<i32> {
+    ended(pid)?;
+    let id = Pid::from_raw(pid).with_context(|| format!("{pid} is no process id"))?;
+    let status = waitid(WaitId::Pid(id), WaitIdOptions::EXITED)
+        .with_context(|| format!("wait for {pid}"))?;
+    let status = status.with_context(|| format!("{pid} has no status"))?;
+    let code =
+        status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    code.with_context(|| format!("{pid} did not end"))
+}
+
+/// Waits until `done` gives a value, asking again whenever something in the directory changes.
+///
+/// # Errors
+/// If it gives none before [`LIMIT`], or fails.
+pub fn directory<T>(
+    path: &Path,
+    done: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    watched(path, None, done)
+}
+
+/// The same, but ends without a value once the process has ended.
+///
+/// # Errors
+/// If the process ends first.
+pub fn directory_or_end<T>(
+    path: &Path,
+    process: BorrowedFd<'_>,
+    done: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    watched(path, Some(process), done)
+}
+
+fn watched<T>(
+    path: &Path,
+    process: Option<BorrowedFd<'_>>,
+    mut done: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let name = CString::new(path.as_os_str().as_encoded_bytes())?;
+    inotify::add_watch(&watch, &name, inotify::WatchFlags::ALL_EVENTS)
+        .with_context(|| path.display().to_string())?;
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(value) = done()? {
+            return Ok(value);
+        }
+        let rest = end.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            bail!("waited {LIMIT:?} for a change in {}", path.display());
+        }
+        let timeout = Timespec::try_from(rest)?;
+        let mut fds = vec![PollFd::new(&watch, PollFlags::IN)];
+        fds.extend(process.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        poll(&mut fds, Some(&timeout))?;
+        let over = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        let mut events = [0_u8; 4096];
+        while rustix::io::read(&watch, &mut events).is_ok_and(|length| length > 0) {}
+        if over {
+            return done()?.with_context(|| {
+                format!("the process ended before the change in {}", path.display())
+            });
+        }
+    }
+}
