@@ -22,6 +22,22 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// A value that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("linux.resources.{setting}: write {value} to {}: {}{hint}", file.display(), Name(*errno))]
+pub struct RefusedWrite {
+    /// The setting, below `linux.resources`.
+    pub setting: Setting,
+    /// The file that was written to.
+    pub file: PathBuf,
+    /// The value.
+    pub value: String,
+    /// The kernel's answer.
+    pub errno: Errno,
+    /// What it means, if that is known: empty, or starting with `": "`.
+    pub hint: String,
+}
+
 /// What failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,19 +60,8 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The kernel refused a value.
-    #[error("linux.resources.{setting}: write {value} to {}: {}{hint}", file.display(), Name(*errno))]
-    Write {
-        /// The setting, below `linux.resources`.
-        setting: Setting,
-        /// The file that was written to.
-        file: PathBuf,
-        /// The value that was refused.
-        value: String,
-        /// The kernel's answer.
-        errno: Errno,
-        /// What it means, if that is known: empty, or starting with `": "`.
-        hint: String,
-    },
+    #[error(transparent)]
+    Write(#[from] Box<RefusedWrite>),
     /// A v2 controller is needed that the cgroup cannot have.
     #[error("linux.resources.{setting}: controller {} is not available in {}{}", controller.v2_name().unwrap_or("?"),
         at.display(), errno.map(|e| format!(": {}", Name(e))).unwrap_or_default())]
@@ -111,9 +116,10 @@ impl Error {
     #[must_use]
     pub const fn setting(&self) -> Option<&Setting> {
         match self {
-            Self::Refused(Refused { setting, .. })
-            | Self::Write { setting, .. }
-            | Self::ControllerMissing { setting, .. } => Some(setting),
+            Self::Refused(Refused { setting, .. }) | Self::ControllerMissing { setting, .. } => {
+                Some(setting)
+            }
+            Self::Write(write) => Some(&write.setting),
             Self::NoHierarchy { .. }
             | Self::Path { .. }
             | Self::Populated { .. }
@@ -127,7 +133,8 @@ impl Error {
     #[must_use]
     pub const fn errno(&self) -> Option<Errno> {
         match self {
-            Self::Write { errno, .. } | Self::Os { errno, .. } => Some(*errno),
+            Self::Write(write) => Some(write.errno),
+            Self::Os { errno, .. } => Some(*errno),
             Self::ControllerMissing { errno, .. } => *errno,
             Self::NoHierarchy { .. }
             | Self::Path { .. }

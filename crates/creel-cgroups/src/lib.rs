@@ -35,7 +35,7 @@ mod sys;
 
 pub use cgroup::{Cgroup, Procs, SubCgroup};
 pub use controller::{Controller, Controllers};
-pub use error::{Error, Refused, Result};
+pub use error::{Error, Refused, RefusedWrite, Result};
 pub use hierarchy::{Hierarchies, Hierarchy, Layout, Version};
 pub use path::CgroupPath;
 pub use resources::{

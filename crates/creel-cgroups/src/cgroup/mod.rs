@@ -1,26 +1,35 @@
 //! The cgroup of one container, in all hierarchies at once.
 
+mod apply;
+mod create;
+mod freezer;
+mod kill;
+mod procs;
+mod remove;
+
 use std::{
+    cell::{Cell, OnceCell},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{CWD, Mode, OFlags, openat},
-    io::{Errno, write},
-    process::{Pid, Signal},
+    io::{Errno, pread, write},
 };
 
+pub use self::procs::{Procs, SubCgroup};
 use crate::{
-    controller::Controllers,
+    controller::Controller,
     error::{Error, Result},
     hierarchy::{Hierarchies, Hierarchy, Version},
     path::CgroupPath,
-    settings::Settings,
 };
 
-/// A cgroup in all hierarchies: one open directory for each of them, everything relative to that.
+/// A cgroup in all hierarchies. Holds the directory of the mounts open and, once something is asked of a hierarchy,
+/// the cgroup's directory there; everything is relative to these.
 ///
 /// Dropping it removes nothing.
 #[derive(Debug)]
@@ -28,68 +37,36 @@ pub struct Cgroup {
     hierarchies: Hierarchies,
     path: CgroupPath,
     root: OwnedFd,
-    /// One for each of the hierarchies, in their order; none where the cgroup does not exist.
-    members: Vec<Option<OwnedFd>>,
-    /// For each hierarchy, how many levels from the end of the path this value has made.
-    made: Vec<usize>,
+    /// One for each of the hierarchies, in their order.
+    members: Vec<Member>,
 }
 
-/// The `cgroup.procs` of a cgroup, opened ahead: the kernel checks the credentials of who opened it.
+/// The cgroup in one hierarchy.
 #[derive(Debug)]
-pub struct Procs {
-    files: Vec<(Version, PathBuf, OwnedFd)>,
-}
-
-/// A cgroup below the container's (`exec --cgroup [CONTROLLER[,CONTROLLER…]:]PATH`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubCgroup {
-    /// The v1 hierarchies it is for; none: every hierarchy.
-    pub controllers: Option<Controllers>,
-    /// The path below the container's cgroup; none: the container's own.
-    pub path: Option<CgroupPath>,
+struct Member {
+    /// The directory below `root`: `memory/creel/web`.
+    below: String,
+    /// The directory, once it was needed; none if there is no such cgroup.
+    directory: OnceCell<Option<OwnedFd>>,
+    /// How many levels, from the end of the path, this value has made.
+    made: Cell<usize>,
 }
 
 impl Cgroup {
-    /// Makes the cgroup in every hierarchy. A leaf that exists already is used if it is empty and not frozen.
-    /// v1: the cpus and memory nodes of each new level are its parent's. v2: the controllers that `settings` needs are
-    /// enabled down the path (with [`Layout::V2`](crate::Layout::V2) all that can be).
+    /// A handle for a cgroup that exists, or existed: nothing of it is looked at before something is asked.
     ///
     /// # Errors
-    /// [`Error::Populated`], [`Error::Frozen`], [`Error::ControllerMissing`], [`Error::Os`]. What was made is removed.
-    pub fn create(
-        hierarchies: Hierarchies,
-        path: CgroupPath,
-        _settings: &Settings,
-    ) -> Result<Self> {
-        Self::open(hierarchies, path)
-    }
-
-    /// Opens the cgroup in those hierarchies where it exists; it is no error if there is none.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
+    /// [`Error::Os`] if the directory of the mounts cannot be opened.
     pub fn open(hierarchies: Hierarchies, path: CgroupPath) -> Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat(CWD, hierarchies.root(), flags, Mode::empty())
+        let root = openat(CWD, hierarchies.root(), DIRECTORY, Mode::empty())
             .map_err(Error::os("open", hierarchies.root()))?;
-        let mut members = Vec::with_capacity(hierarchies.list().len());
-        for hierarchy in hierarchies.list() {
-            let below = format!("{}/{path}", hierarchy.name);
-            members.push(match openat(&root, below.as_str(), flags, Mode::empty()) {
-                Err(Errno::NOENT) => None,
-                opened => Some(opened.map_err(Error::os("open", hierarchies.root().join(below)))?),
-            });
-        }
-        let made = vec![0; members.len()];
-        Ok(Self { hierarchies, path, root, members, made })
-    }
-
-    /// Writes the settings.
-    ///
-    /// # Errors
-    /// [`Error::Write`] with the setting, file, value and errno.
-    pub fn apply(&self, _settings: &Settings) -> Result<()> {
-        Ok(())
+        let member = |h: &Hierarchy| Member {
+            below: format!("{}/{path}", h.name),
+            directory: OnceCell::new(),
+            made: Cell::new(0),
+        };
+        let members = hierarchies.list().iter().map(member).collect();
+        Ok(Self { hierarchies, path, root, members })
     }
 
     /// The hierarchies it is in.
@@ -104,134 +81,126 @@ impl Cgroup {
         &self.path
     }
 
-    /// The v2 directory (`O_PATH`), for CLONE_INTO_CGROUP; none on v1.
-    #[must_use]
-    pub fn v2(&self) -> Option<BorrowedFd<'_>> {
-        self.each().find(|(hierarchy, _)| hierarchy.version == Version::V2).map(|(_, fd)| fd)
-    }
-
-    /// Where it is in each hierarchy: the hierarchy and the whole path.
+    /// Where it is in each hierarchy: the hierarchy and the whole path. Whether it exists is not asked.
     pub fn paths(&self) -> impl Iterator<Item = (&Hierarchy, PathBuf)> {
-        self.each().map(|(hierarchy, _)| (hierarchy, self.place(hierarchy)))
+        self.each().map(|(hierarchy, member)| (hierarchy, self.place(member)))
     }
 
-    /// Puts a process into the cgroup of every hierarchy, but not of v2 if it was cloned into it.
+    /// The v2 directory (`O_PATH`), for `CLONE_INTO_CGROUP`; none where there is no v2 hierarchy, or no such cgroup.
     ///
     /// # Errors
     /// [`Error::Os`]
-    pub fn join(&self, pid: Pid, already_in_v2: bool) -> Result<()> {
-        self.procs()?.join(pid, already_in_v2)
-    }
-
-    /// Opens `cgroup.procs` in every hierarchy.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn procs(&self) -> Result<Procs> {
-        let mut files = Vec::with_capacity(self.members.len());
-        for (hierarchy, directory) in self.each() {
-            let file =
-                openat(directory, "cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-            let path = self.place(hierarchy);
-            files.push((
-                hierarchy.version,
-                path.clone(),
-                file.map_err(Error::os("open cgroup.procs of", path))?,
-            ));
+    pub fn v2(&self) -> Result<Option<BorrowedFd<'_>>> {
+        match self.v2_member() {
+            Some(member) => self.directory(member),
+            None => Ok(None),
         }
-        Ok(Procs { files })
     }
 
-    /// The same cgroup with some hierarchies replaced by cgroups below it, which must exist.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn below(self, _subs: &[SubCgroup]) -> Result<Self> {
-        Ok(self)
+    fn each(&self) -> impl Iterator<Item = (&Hierarchy, &Member)> {
+        self.hierarchies.list().iter().zip(&self.members)
     }
 
-    /// The processes of the cgroup and of all cgroups below it; those of other pid namespaces are left out.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn processes(&self) -> Result<Vec<Pid>> {
-        Ok(Vec::new())
+    fn v1_member(&self, controller: Controller) -> Option<&Member> {
+        let v1 = |h: &Hierarchy| h.version == Version::V1 && h.controllers.contains(controller);
+        self.each().find(|(hierarchy, _)| v1(hierarchy)).map(|(_, member)| member)
     }
 
-    /// Freezes every process and waits until the kernel reports it, at most `limit`.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`]; the cgroup is thawed again. [`Error::Os`]
-    pub fn freeze(&self, _limit: Duration) -> Result<()> {
-        Ok(())
+    fn v2_member(&self) -> Option<&Member> {
+        self.each()
+            .find(|(hierarchy, _)| hierarchy.version == Version::V2)
+            .map(|(_, member)| member)
     }
 
-    /// Thaws what [`Cgroup::freeze`] or anyone else froze.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn thaw(&self) -> Result<()> {
-        Ok(())
+    /// The whole path, for messages.
+    fn place(&self, member: &Member) -> PathBuf {
+        self.hierarchies.root().join(member.below.strip_prefix("./").unwrap_or(&member.below))
     }
 
-    /// Whether it is frozen, or about to be.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn is_frozen(&self) -> Result<bool> {
-        Ok(false)
+    /// The cgroup's directory in one hierarchy; none if it does not exist.
+    fn directory<'m>(&self, member: &'m Member) -> Result<Option<BorrowedFd<'m>>> {
+        if let Some(known) = member.directory.get() {
+            return Ok(known.as_ref().map(AsFd::as_fd));
+        }
+        let opened = match openat(&self.root, member.below.as_str(), DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => None,
+            opened => Some(opened.map_err(|errno| self.failed("open", member, errno))?),
+        };
+        Ok(member.directory.get_or_init(|| opened).as_ref().map(AsFd::as_fd))
     }
 
-    /// Sends a signal to every process. SIGKILL reaches frozen ones too, and those that are started meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn kill_all(&self, _signal: Signal) -> Result<()> {
-        Ok(())
+    fn failed(&self, operation: &'static str, member: &Member, errno: Errno) -> Error {
+        Error::Os { operation, at: self.place(member), errno }
     }
+}
 
-    /// Removes the cgroup and all below it in every hierarchy. Waits, at most `limit`, for processes that are ending.
-    ///
-    /// # Errors
-    /// [`Error::Populated`] if processes are left; [`Error::Os`]
-    pub fn remove(&self, _limit: Duration) -> Result<()> {
-        Ok(())
-    }
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-    /// Undoes [`Cgroup::create`]: removes only the directories that it made, the parents too if nobody uses them.
-    ///
-    /// # Errors
-    /// As [`Cgroup::remove`].
-    pub fn undo_create(&self, limit: Duration) -> Result<()> {
-        self.remove(limit)
-    }
+fn open_file(
+    directory: impl AsFd,
+    file: &str,
+    flags: OFlags,
+) -> std::result::Result<OwnedFd, Errno> {
+    openat(directory, file, flags | OFlags::CLOEXEC, Mode::empty())
+}
 
-    fn each(&self) -> impl Iterator<Item = (&Hierarchy, BorrowedFd<'_>)> {
-        let fds = self.members.iter().map(|fd| fd.as_ref().map(AsFd::as_fd));
-        self.hierarchies.list().iter().zip(fds).filter_map(|(hierarchy, fd)| Some((hierarchy, fd?)))
-    }
+/// Writes one value to one file of a cgroup.
+fn write_file(directory: impl AsFd, file: &str, value: &str) -> std::result::Result<(), Errno> {
+    write(open_file(directory, file, OFlags::WRONLY)?, value.as_bytes()).map(drop)
+}
 
-    fn place(&self, hierarchy: &Hierarchy) -> PathBuf {
-        match hierarchy.name.as_str() {
-            "." => self.hierarchies.root().join(self.path.as_str()),
-            name => self.hierarchies.root().join(name).join(self.path.as_str()),
+/// The whole text of a file of a cgroup.
+fn read_file(directory: impl AsFd, file: &str) -> std::result::Result<String, Errno> {
+    read_again(&open_file(directory, file, OFlags::RDONLY)?)
+}
+
+/// The whole text of an open file, from its start.
+fn read_again(file: &OwnedFd) -> std::result::Result<String, Errno> {
+    let mut text = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let count = pread(file, &mut chunk, text.len() as u64)?;
+        text.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        if count == 0 {
+            return String::from_utf8(text).map_err(|_| Errno::ILSEQ);
         }
     }
 }
 
-impl Procs {
-    /// Puts a process into the cgroup of every hierarchy, but not of v2 if it was cloned into it.
-    ///
-    /// # Errors
-    /// [`Error::Os`]
-    pub fn join(&self, pid: Pid, already_in_v2: bool) -> Result<()> {
-        let text = pid.as_raw_nonzero().to_string();
-        for (version, path, file) in &self.files {
-            if !(already_in_v2 && *version == Version::V2) {
-                write(file, text.as_bytes())
-                    .map_err(Error::os("write to cgroup.procs of", path))?;
-            }
+/// Waits until `cgroup.events` of a v2 cgroup has the line, at most until `deadline`; false if it does not.
+fn wait_for_event(
+    directory: impl AsFd,
+    line: &str,
+    deadline: Instant,
+) -> std::result::Result<bool, Errno> {
+    let events = open_file(directory, "cgroup.events", OFlags::RDONLY)?;
+    loop {
+        // Read before each poll: that is what arms it.
+        let text = match read_again(&events) {
+            Err(Errno::NODEV) => return Ok(true), // removed meanwhile
+            text => text?,
+        };
+        if text.lines().any(|found| found == line) {
+            return Ok(true);
         }
-        Ok(())
+        let Some(remaining) = remaining(deadline) else { return Ok(false) };
+        poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&remaining)).or_else(interrupted)?;
     }
+}
+
+/// For what the kernel has no event: lets a millisecond pass, false once `deadline` is over.
+fn pause_until(deadline: Instant) -> bool {
+    let millisecond = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    // An early return by a signal only makes the next look come sooner.
+    remaining(deadline).is_some() && poll(&mut [], Some(&millisecond)).or_else(interrupted).is_ok()
+}
+
+fn remaining(deadline: Instant) -> Option<Timespec> {
+    let left =
+        deadline.checked_duration_since(Instant::now()).filter(|left| *left > Duration::ZERO)?;
+    Timespec::try_from(left).ok()
+}
+
+fn interrupted(errno: Errno) -> std::result::Result<usize, Errno> {
+    if errno == Errno::INTR { Ok(0) } else { Err(errno) }
 }

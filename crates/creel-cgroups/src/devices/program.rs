@@ -1,4 +1,8 @@
-//! The rules as an eBPF program of type CGROUP_DEVICE, for v2.
+//! The rules as an eBPF program of type `CGROUP_DEVICE`, for v2.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
 
 use super::Rule;
 
@@ -13,5 +17,8 @@ impl Program {
     #[must_use]
     pub fn new(rules: &[Rule]) -> Self {
         Self { rules: rules.to_owned() }
+    }
+    pub(crate) fn attach(&self, _directory: BorrowedFd<'_>) -> Result<(), (&'static str, Errno)> {
+        Ok(())
     }
 }
