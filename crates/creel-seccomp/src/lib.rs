@@ -32,3 +32,4 @@ pub use notify::{ContainerProcessState, ContainerState, Listener, SECCOMP_FD_NAM
 pub use profile::{Arg, Operator, Profile, Rule};
 pub use raw::parse_raw;
 pub use sys::{load, supported_actions, supported_flags};
+pub use table::syscall_number;

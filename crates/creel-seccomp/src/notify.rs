@@ -1,13 +1,20 @@
 //! The agent that answers `SCMP_ACT_NOTIFY`: who it is and what it gets.
 
 use std::collections::HashMap;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::io::Errno;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    self, AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The name of the listener's fd in [`ContainerProcessState::fds`].
 pub const SECCOMP_FD_NAME: &str = "seccompFd";
@@ -65,14 +72,58 @@ fn is_zero(pid: &i32) -> bool {
 
 /// Connects to the agent at `path` and sends it `state` with `fds` by `SCM_RIGHTS`.
 ///
+/// A relative path, or one longer than a socket's address, is fine. The connection is closed before
+/// it returns; the agent's copies of the fds stay.
+///
 /// # Errors
-/// [`Error::Listener`](crate::Error::Listener) with the call that failed.
+/// [`Error::Listener`] with the call that failed, `CONNREFUSED` or `NOENT` if there is no agent.
 pub fn send_state(
     path: &Path,
     state: &ContainerProcessState,
     fds: &[BorrowedFd<'_>],
 ) -> Result<()> {
-    let _ = (path, state, fds);
-    let _: Option<(OwnedFd, Errno)> = None;
+    let failed = |operation: &'static str| {
+        let path = path.display().to_string();
+        move |errno: Errno| Error::Listener { operation, path, errno }
+    };
+    let json = serde_json::to_vec(state).map_err(|_| failed("encode")(Errno::INVAL))?;
+    let socket =
+        net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(failed("socket"))?;
+    connect(&socket, path).map_err(failed("connect"))?;
+    let mut sent = send_with(&socket, &json, fds).map_err(failed("sendmsg"))?;
+    while let Some(rest) = json.get(sent..).filter(|rest| !rest.is_empty()) {
+        sent += retry_on_intr(|| net::send(&socket, rest, SendFlags::NOSIGNAL))
+            .map_err(failed("send"))?;
+    }
     Ok(())
+}
+
+fn connect(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {
+    match SocketAddrUnix::new(path) {
+        Ok(address) => retry_on_intr(|| net::connect(socket, &address)),
+        // 108 bytes are few: go through the directory's fd.
+        Err(Errno::NAMETOOLONG) => {
+            let name = path.file_name().ok_or(Errno::NAMETOOLONG)?;
+            let parent = path.parent().ok_or(Errno::NAMETOOLONG)?;
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let parent = rustix::fs::open(parent, flags, Mode::empty())?;
+            let short = format!("/proc/self/fd/{}", parent.as_raw_fd());
+            let address = SocketAddrUnix::new(Path::new(&short).join(name))?;
+            retry_on_intr(|| net::connect(socket, &address))
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+fn send_with(socket: &OwnedFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize, Errno> {
+    let rights = SendAncillaryMessage::ScmRights(fds);
+    let mut space = vec![MaybeUninit::uninit(); rights.size()];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(rights) {
+        return Err(Errno::INVAL);
+    }
+    retry_on_intr(|| {
+        net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
+    })
 }

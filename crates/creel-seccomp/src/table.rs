@@ -3,6 +3,8 @@
 //! `syscalls.csv` is the source; `build.rs` packs it. See `examples/syscalls.rs` for how the calls
 //! of a newer kernel get in.
 
+use std::ops::Range;
+
 use crate::Arch;
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
@@ -10,7 +12,8 @@ include!(concat!(env!("OUT_DIR"), "/table.rs"));
 const NONE: u16 = 0xffff;
 /// ARM's private calls are packed from here on.
 const PRIVATE_PACKED: u16 = 0xf000;
-pub(crate) const ARM_PRIVATE: u32 = 0xf_0000;
+/// Numbers of ARM's private calls.
+pub(crate) const ARM_PRIVATE: Range<u32> = 0xf_0000..0x10_0000;
 /// The bit in the number that says x32.
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
@@ -32,6 +35,15 @@ pub(crate) fn by_name(name: &str) -> Option<Syscall> {
     None
 }
 
+/// The number of a system call as a filter sees it; none if the architecture does not have it, or
+/// no table knows the name.
+///
+/// Calls that an architecture makes only through `socketcall(2)` or `ipc(2)` have none.
+#[must_use]
+pub fn syscall_number(name: &str, arch: Arch) -> Option<u32> {
+    by_name(name)?.number(arch)
+}
+
 fn nth_name(index: usize) -> Option<&'static str> {
     NAMES.get(usize::from(*STARTS.get(index)?)..usize::from(*STARTS.get(index + 1)?))
 }
@@ -42,7 +54,7 @@ impl Syscall {
         let packed = *NUMBERS.get(column(arch))?.get(self.0)?;
         match packed {
             NONE => None,
-            PRIVATE_PACKED.. => Some(u32::from(packed - PRIVATE_PACKED) + ARM_PRIVATE),
+            PRIVATE_PACKED.. => Some(u32::from(packed - PRIVATE_PACKED) + ARM_PRIVATE.start),
             _ => Some(u32::from(packed) + offset(arch)),
         }
     }

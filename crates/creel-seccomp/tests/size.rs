@@ -19,7 +19,7 @@ fn no_call_without_comparisons_takes_more_than_20_instructions() {
     let compiled = compile(&profile("docker"), &options(Arch::X86_64)).unwrap();
     let worst = (0..500)
         .map(|nr| Call { nr, audit: Arch::X86_64.audit(), args: [0; 6] })
-        .map(|call| (run(&compiled.program, &call, false).1, call.nr))
+        .map(|call| (run(&compiled.program, &call, false).steps, call.nr))
         .max();
     println!("{worst:?}");
     assert!(worst.unwrap().0 <= 20, "{worst:?}");

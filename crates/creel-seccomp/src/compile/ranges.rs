@@ -1,6 +1,7 @@
 //! All numbers of one `AUDIT_ARCH`, cut into ranges with one answer each.
 
 use super::rules::{self, Call, Decision};
+use crate::table::ARM_PRIVATE;
 use crate::{Action, Arch};
 
 /// The first number of a range and its answer; the range ends where the next one starts.
@@ -18,8 +19,14 @@ pub(super) fn ranges(calls: &[Call<'_>], archs: &[Arch], default: Action) -> Vec
         for (number, decision) in decisions {
             ranges.put(number, number, decision);
         }
-        if let Some(first) = unknown {
-            ranges.put(first, end, rules::enosys());
+        match unknown {
+            Some(first) if *arch == Arch::Arm => {
+                // No kernel adds to the private calls: what the profile says of them holds.
+                ranges.put(first, ARM_PRIVATE.start - 1, rules::enosys());
+                ranges.put(ARM_PRIVATE.end, end, rules::enosys());
+            }
+            Some(first) => ranges.put(first, end, rules::enosys()),
+            None => {}
         }
         // A kernel that does not know a call leaves 0 there, the number of the long gone setup(2).
         if unknown.is_some() && matches!(arch, Arch::S390 | Arch::S390X) {

@@ -133,7 +133,7 @@ pub(super) fn unknown_from(calls: &[Call<'_>], arch: Arch, default: Action) -> O
     let last = calls
         .iter()
         .filter_map(|call| call.syscall.number(arch))
-        .filter(|number| arch != Arch::Arm || *number < ARM_PRIVATE)
+        .filter(|number| arch != Arch::Arm || !ARM_PRIVATE.contains(number))
         .max()?;
     Some(last + 1)
 }
@@ -143,32 +143,13 @@ pub(super) fn enosys() -> Decision {
     Decision::always(Action::Errno(ENOSYS))
 }
 
-/// Where the numbers of an architecture that shares its `AUDIT_ARCH` begin and end.
+/// Where the numbers of an architecture begin and end: x86-64 shares its `AUDIT_ARCH` with x32.
 pub(super) fn span(arch: Arch) -> (u32, u32) {
-    match arch {
-        Arch::X86_64 => (0, X32_BIT - 1),
-        Arch::X32 => (X32_BIT, u32::MAX),
-        // Above are private calls that no kernel adds to.
-        Arch::Arm => (0, ARM_PRIVATE - 1),
-        Arch::X86
-        | Arch::Aarch64
-        | Arch::Loongarch64
-        | Arch::M68k
-        | Arch::Mips
-        | Arch::Mips64
-        | Arch::Mips64N32
-        | Arch::Mipsel
-        | Arch::Mipsel64
-        | Arch::Mipsel64N32
-        | Arch::Parisc
-        | Arch::Parisc64
-        | Arch::Ppc
-        | Arch::Ppc64
-        | Arch::Ppc64Le
-        | Arch::Riscv64
-        | Arch::S390
-        | Arch::S390X
-        | Arch::Sh
-        | Arch::Sheb => (0, u32::MAX),
+    if arch == Arch::X86_64 {
+        (0, X32_BIT - 1)
+    } else if arch == Arch::X32 {
+        (X32_BIT, u32::MAX)
+    } else {
+        (0, u32::MAX)
     }
 }

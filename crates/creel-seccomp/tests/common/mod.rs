@@ -27,23 +27,34 @@ impl Call {
     }
 }
 
-/// What the program returns, and after how many instructions.
-pub(crate) fn run(program: &[Instruction], call: &Call, big_endian: bool) -> (u32, usize) {
-    let (mut pc, mut a, mut steps) = (0, 0, 0);
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) value: u32,
+    pub(crate) steps: usize,
+    /// It took the architecture for a number: it compared it with what is none.
+    pub(crate) confused: bool,
+}
+
+pub(crate) fn run(program: &[Instruction], call: &Call, big_endian: bool) -> Outcome {
+    let (mut pc, mut a, mut from, mut steps, mut confused) = (0, 0, 0, 0, false);
     loop {
         let Instruction { code, jt, jf, k } = program[pc];
         pc += 1;
         steps += 1;
         let jump = |holds: bool| usize::from(if holds { jt } else { jf });
+        if matches!(code, 0x15 | 0x25 | 0x35 | 0x45) && from == 4 {
+            confused |= Arch::ALL.iter().all(|arch| arch.audit() != k);
+        }
         match code {
-            0x20 => a = call.word(k, big_endian),
+            0x20 => (a, from) = (call.word(k, big_endian), k),
             0x54 => a &= k,
             0x05 => pc += usize::try_from(k).unwrap(),
             0x15 => pc += jump(a == k),
             0x25 => pc += jump(a > k),
             0x35 => pc += jump(a >= k),
             0x45 => pc += jump(a & k != 0),
-            0x06 => return (k, steps),
+            0x06 => return Outcome { value: k, steps, confused },
             _ => panic!("code {code:#x}"),
         }
     }
