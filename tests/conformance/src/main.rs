@@ -1,14 +1,17 @@
 //! The OCI runtime specification, and what engines rely on besides, as tests of any runtime binary.
 //!
 //! One file a section; `docs/testing.md` says how to add a case.
-
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "an absent member of a JSON value is null, which no test takes for right"
 )]
 
 mod hostname;
 mod lifecycle;
+mod limits;
+mod process;
+mod root;
+mod state;
 
 use std::process::ExitCode;
 
@@ -16,6 +19,10 @@ use harness::Cases;
 
 fn register(cases: &mut Cases) {
     lifecycle::register(cases);
+    state::register(cases);
+    root::register(cases);
+    process::register(cases);
+    limits::register(cases);
     hostname::register(cases);
 }
 
