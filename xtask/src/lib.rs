@@ -1,0 +1,13 @@
+//! The project's chores, one file per task. They link no C library, so that they build before
+//! anything is installed.
+#![deny(unsafe_code)]
+
+pub mod bench;
+pub mod build;
+pub mod conformance;
+pub mod demo;
+pub mod deps;
+pub mod output;
+pub mod repo;
+pub mod test;
+pub mod tidy;

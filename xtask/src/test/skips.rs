@@ -1,0 +1,49 @@
+//! `tests/allowed-skips.txt`: a test may be skipped only with a line there.
+//!
+//! A line is `NAME: reason`; a `*` at the end of the name stands for any rest. Empty lines and
+//! lines that begin with `#` say nothing.
+
+use std::path::Path;
+
+use super::stage::Report;
+
+/// Turns every skip that the file does not list into a failure.
+pub(super) fn compare(file: &Path, reports: &mut [Report]) {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let allowed = names(&text);
+    for report in reports {
+        let unlisted: Vec<_> =
+            report.skips.iter().filter(|skip| !is_allowed(&allowed, &skip.test)).cloned().collect();
+        for skip in unlisted {
+            report.counts.skipped = report.counts.skipped.saturating_sub(1);
+            let name = skip.test;
+            report.fail(format!("{name}: skipped ({}), not in allowed-skips.txt", skip.reason));
+        }
+    }
+}
+
+fn names(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once(": ").map_or(line, |(name, _)| name)).collect()
+}
+
+fn is_allowed(allowed: &[&str], test: &str) -> bool {
+    allowed.iter().any(|name| match name.strip_suffix('*') {
+        Some(start) => test.starts_with(start),
+        None => *name == test,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skip_needs_a_line() {
+        let allowed = names("# why\n\nmounts::idmap: no idmaps here\nrdma::*: no rdma\n");
+        assert!(is_allowed(&allowed, "mounts::idmap"));
+        assert!(is_allowed(&allowed, "rdma::limit"));
+        assert!(!is_allowed(&allowed, "mounts::idmap_recursive"));
+    }
+}
