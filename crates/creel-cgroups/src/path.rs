@@ -70,11 +70,6 @@ impl CgroupPath {
         let ends = self.0.match_indices('/').map(|(at, _)| at).chain([self.0.len()]);
         ends.collect::<Vec<_>>().into_iter().filter_map(|end| self.0.get(..end))
     }
-
-    /// All but the last part; empty for a path of one part.
-    pub(crate) fn parent(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
-    }
 }
 
 impl fmt::Display for CgroupPath {
@@ -126,6 +121,5 @@ mod tests {
     fn levels_go_down_to_the_path() {
         let path = CgroupPath::parse("a/b/c").unwrap();
         assert_eq!(path.levels().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
-        assert_eq!(path.parent(), "a/b");
     }
 }

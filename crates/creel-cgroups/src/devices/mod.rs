@@ -50,14 +50,6 @@ impl Access {
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
-
-    /// The set of these bits; none for the empty set.
-    pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
-        match bits & Self::ALL.0 {
-            0 => None,
-            bits => Some(Self(bits)),
-        }
-    }
 }
 
 /// One item of `linux.resources.devices`.
@@ -75,13 +67,23 @@ pub struct Rule {
     pub access: Access,
 }
 
+impl Rule {
+    /// Whether it decides about every device and every access, so that no rule before it matters.
+    pub(crate) const fn is_for_everything(&self) -> bool {
+        let all_devices =
+            matches!(self.kind, DeviceType::All) && self.major.is_none() && self.minor.is_none();
+        all_devices && self.access.bits() == Access::ALL.bits()
+    }
+}
+
 const fn allow(kind: DeviceType, major: Option<u32>, minor: Option<u32>, access: Access) -> Rule {
     Rule { allow: true, kind, major, minor, access }
 }
 
 /// What engines rely on the runtime to allow, whatever the config says: it comes after the config's rules. Making nodes
-/// of any device (opening them is another thing), and the devices that every container has.
-pub const DEFAULT_RULES: [Rule; 11] = [
+/// of any device (opening them is another thing), the devices that every container has, and tun, which runc has always
+/// allowed (it is of no use without `CAP_NET_ADMIN`).
+pub const DEFAULT_RULES: [Rule; 12] = [
     allow(DeviceType::Char, None, None, Access::MKNOD),
     allow(DeviceType::Block, None, None, Access::MKNOD),
     allow(DeviceType::Char, Some(1), Some(3), Access::ALL), // null
@@ -93,4 +95,5 @@ pub const DEFAULT_RULES: [Rule; 11] = [
     allow(DeviceType::Char, Some(5), Some(1), Access::ALL), // console
     allow(DeviceType::Char, Some(5), Some(2), Access::ALL), // ptmx
     allow(DeviceType::Char, Some(136), None, Access::ALL),  // pts
+    allow(DeviceType::Char, Some(10), Some(200), Access::ALL), // net/tun
 ];

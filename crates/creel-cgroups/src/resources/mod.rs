@@ -1,6 +1,11 @@
 //! What a config asks for (`linux.resources`), as typed values.
 
+mod block_io;
 mod compile;
+mod cpu;
+mod memory;
+#[cfg(test)]
+mod tests;
 
 use crate::devices::Rule;
 
