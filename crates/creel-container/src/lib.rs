@@ -8,13 +8,22 @@
 
 #![deny(unsafe_code)]
 
+mod bundle;
 mod error;
+mod host;
 mod plan;
 mod pointer;
 mod root;
 mod step;
+mod validate;
 
+pub use bundle::{
+    Bundle, Capabilities, ExecCpuAffinity, IoPriority, Present, Process, Rlimit, Scheduler,
+    SchedulerFlag, Spec, parse_resources, read_process,
+};
 pub use error::{ConfigError, Error, Result, StepError};
-pub use plan::{Plan, Planned, Stage};
+pub use host::Host;
+pub use plan::{Plan, PlanOptions, Planned, Stage, compile};
 pub use pointer::Pointer;
 pub use step::{Detail, Failure, Kind, Op, Step};
+pub use validate::validate;

@@ -11,13 +11,29 @@
 //!    mount could uncover what a mask hides.
 //! 7. oom score, rlimits, scheduling, affinity, personality, memory policy: with the caller's privileges.
 //! 8. working directory, streams, bounding set, umask, ids; program look-up as the user; labels. Then, without
-//!    no_new_privs, the filter (it needs CAP_SYS_ADMIN) and the capabilities; with it the capabilities,
-//!    no_new_privs, and the filter last. After a filter nothing is called but capset, prctl, read, write and the exec.
+//!    `no_new_privs`, the filter (it needs `CAP_SYS_ADMIN`) and the capabilities; with it the capabilities,
+//!    `no_new_privs`, and the filter last. After a filter nothing is called but capset, prctl, read, write and the exec.
+
+mod capabilities;
+mod cgroup;
+mod compile;
+mod devices;
+mod hooks;
+mod mounts;
+mod namespaces;
+mod options;
+mod process;
+mod rlimits;
+mod root;
+mod security;
 
 use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
+
+pub use compile::{PlanOptions, compile};
+pub(crate) use namespaces::kind;
 
 /// What a bundle's config means on this host: every decision made, nothing done.
 #[derive(Clone, Debug)]

@@ -25,7 +25,8 @@ pub use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask}
 pub use limits::{Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler};
 pub use mask::{Mask, ReadonlyPath};
 pub use mount::{
-    Attributes, Bind, CgroupMount, Filesystem, Mount, MountKind, Propagation, Remount,
+    Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Mount, MountKind, Propagation,
+    Remount,
 };
 pub use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback};
 pub use program::{LookUpProgram, Program};

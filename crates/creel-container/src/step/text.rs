@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 
 /// A string without NUL, ready for a system call.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(CString);
 
 impl Text {

@@ -1,0 +1,76 @@
+//! What a plan needs to know of the host: facts asked once, so that compiling is pure and a test can invent a host.
+
+use std::path::Path;
+
+use creel_cgroups::Hierarchies;
+use rustix::fs::{Access, AtFlags, CWD};
+
+use crate::bundle::{Process, Spec};
+
+/// The host as a plan sees it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Host {
+    /// The mounted cgroup hierarchies; none if there is no cgroup filesystem at `/sys/fs/cgroup`.
+    pub cgroups: Option<Hierarchies>,
+    /// The capabilities the caller can give: its permitted set, as bits `1 << CAP_X`.
+    pub capabilities: u64,
+    /// What the kernel's seccomp can do.
+    pub seccomp: creel_seccomp::Host,
+    /// Whether AppArmor is enabled.
+    pub apparmor: bool,
+    /// Whether SELinux is enabled.
+    pub selinux: bool,
+}
+
+impl Host {
+    /// Asks this host for what the plan of `spec` depends on, and for nothing else.
+    #[must_use]
+    pub fn ask(spec: &Spec) -> Self {
+        let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some());
+        Self {
+            cgroups: Hierarchies::detect(Path::new("/sys/fs/cgroup")).ok(),
+            capabilities: permitted(),
+            seccomp: match seccomp {
+                true => creel_seccomp::Host::ask(),
+                false => creel_seccomp::Host::newest(creel_seccomp::Arch::native()),
+            },
+            apparmor: asks(spec, |process| &process.apparmor_profile)
+                && exists("/sys/kernel/security/apparmor"),
+            selinux: (asks(spec, |process| &process.selinux_label) || mount_label(spec))
+                && exists("/sys/fs/selinux/enforce"),
+        }
+    }
+
+    /// A host that does not exist, for tests of plans: root, every capability, the hierarchies that are given, the
+    /// newest kernel, no security module.
+    #[must_use]
+    pub fn invented(cgroups: Option<Hierarchies>) -> Self {
+        Self {
+            cgroups,
+            capabilities: (1 << 41) - 1,
+            seccomp: creel_seccomp::Host::newest(creel_seccomp::Arch::native()),
+            apparmor: false,
+            selinux: false,
+        }
+    }
+}
+
+fn asks(spec: &Spec, label: impl Fn(&Process) -> &Option<String>) -> bool {
+    spec.process
+        .as_ref()
+        .is_some_and(|process| label(process).as_ref().is_some_and(|label| !label.is_empty()))
+}
+
+fn mount_label(spec: &Spec) -> bool {
+    let label = spec.linux.as_ref().and_then(|linux| linux.mount_label().as_ref());
+    label.is_some_and(|label| !label.is_empty())
+}
+
+fn permitted() -> u64 {
+    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
+}
+
+fn exists(path: &str) -> bool {
+    rustix::fs::accessat(CWD, path, Access::EXISTS, AtFlags::empty()).is_ok()
+}
