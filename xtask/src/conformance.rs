@@ -1,4 +1,4 @@
-//! `cargo xtask conformance …`: builds the suite and what it runs on, then hands over.
+//! `cargo xtask conformance …`: builds the suite and the runtime, then hands over.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -23,7 +23,8 @@ pub struct Args {
 /// When a package is missing or a build fails.
 pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     deps::ensure(repo, &[Purpose::Test])?;
-    let is_named = args.rest.iter().any(|arg| arg == "--runtime" || arg.starts_with("--runtime="));
+    let names_one = |arg: &String| ["--runtime", "--against"].iter().any(|o| arg.starts_with(o));
+    let is_named = args.rest.iter().any(|arg| names_one(arg) || arg == "--list");
     let runtime = if is_named { None } else { Some(build::creel(repo)?) };
     let mut command = runner(repo, "conformance", runtime)?;
     let status = command.args(&args.rest).status()?;
@@ -36,14 +37,12 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     ))
 }
 
-/// The command of a test runner (conformance, engines), with the checker it puts into containers.
+/// The command of a test runner: of the conformance suite, or the engines'.
 ///
 /// # Errors
 /// When a build fails.
 pub fn runner(repo: &Repo, package: &str, runtime: Option<PathBuf>) -> Result<Command> {
-    let checker = build::static_program(repo, "checker")?;
     let mut command = repo.command(build::test_program(repo, package)?);
-    command.env("CREEL_TEST_CHECKER", checker);
     if let Some(runtime) = runtime {
         command.arg("--runtime").arg(runtime);
     }

@@ -109,6 +109,7 @@ fn suite(repo: &Repo, package: &'static str, args: &Args) -> Report {
     let command = build::creel(repo)
         .and_then(|creel| conformance::runner(repo, package, Some(creel)))
         .map(|mut command| {
+            command.arg("--expect");
             if let Some(filter) = &args.filter {
                 command.args(["--filter", filter]);
             }

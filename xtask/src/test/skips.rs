@@ -1,6 +1,6 @@
 //! `tests/allowed-skips.txt`: a test may be skipped only with a line there.
 //!
-//! A line is `NAME: reason`; a `*` at the end of the name stands for any rest. Empty lines and
+//! A line is `NAME -- REASON`; a `*` at the end of the name stands for any rest. Empty lines and
 //! lines that begin with `#` say nothing.
 
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(super) fn compare(file: &Path, reports: &mut [Report]) {
 fn names(text: &str) -> Vec<&str> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split_once(": ").map_or(line, |(name, _)| name)).collect()
+    lines.map(|line| line.split_once(" -- ").map_or(line, |(name, _)| name)).collect()
 }
 
 fn is_allowed(allowed: &[&str], test: &str) -> bool {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_skip_needs_a_line() {
-        let allowed = names("# why\n\nmounts::idmap: no idmaps here\nrdma::*: no rdma\n");
+        let allowed = names("# why\n\nmounts::idmap -- no idmaps here\nrdma::* -- no rdma\n");
         assert!(is_allowed(&allowed, "mounts::idmap"));
         assert!(is_allowed(&allowed, "rdma::limit"));
         assert!(!is_allowed(&allowed, "mounts::idmap_recursive"));
