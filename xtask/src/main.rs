@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::repo::Repo;
-use xtask::{bench, build, conformance, demo, deps, output, test, tidy};
+use xtask::{bench, build, conformance, demo, deps, man, output, test, tidy};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -28,6 +28,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Measure creel against other runtimes
     Bench(bench::Args),
+    /// Write manual pages and shell completions
+    Man(man::Args),
     /// Check the house rules that clippy cannot
     Tidy,
 }
@@ -51,6 +53,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Deps(args) => deps::run(&repo, &args),
         Task::Conformance(args) => conformance::run(&repo, &args),
         Task::Bench(args) => bench::run(&repo, &args),
+        Task::Man(args) => man::run(&repo, &args),
         Task::Tidy => tidy::run(&repo),
     }
 }
