@@ -26,6 +26,7 @@ mod process;
 mod rlimits;
 mod root;
 mod security;
+mod words;
 
 use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 
