@@ -9,6 +9,8 @@
 mod hostname;
 mod lifecycle;
 mod limits;
+mod mount_options;
+mod mounts;
 mod process;
 mod root;
 mod state;
@@ -24,6 +26,8 @@ fn register(cases: &mut Cases) {
     process::register(cases);
     limits::register(cases);
     hostname::register(cases);
+    mounts::register(cases);
+    mount_options::register(cases);
 }
 
 fn main() -> ExitCode {
