@@ -15,6 +15,7 @@ mod plan;
 mod pointer;
 mod root;
 mod step;
+mod sys;
 mod validate;
 
 pub use bundle::{

@@ -3,14 +3,21 @@
 //! A step owns exactly its data, made by `plan`. It runs in the child between the clone and the exec: one thread, no
 //! lock, no environment, nothing printed, few allocations, every descriptor close-on-exec.
 
+mod attach;
+mod cgroup_view;
 mod child;
+mod copy_up;
 mod device;
+mod diagnosis;
+mod execute;
 mod failure;
+mod filesystem;
 mod identity;
 mod limits;
 mod mask;
 mod mount;
 mod namespace;
+pub(crate) mod procfs;
 mod program;
 mod rootfs;
 mod security;
@@ -20,6 +27,7 @@ mod text;
 
 pub(crate) use child::Child;
 pub use device::{Device, DeviceKind, DeviceLink};
+pub(crate) use diagnosis::exec_failure;
 pub use failure::{Detail, Failure, Op};
 pub use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask};
 pub use limits::{Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler};

@@ -1,6 +1,17 @@
 //! One entry of `mounts`, as data.
 
-use super::{ContainerPath, HostPath, Text};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::FsPickFlags;
+
+use super::attach::{
+    Changed, Depth, attach, change_attached, change_detached, clone_of_host, propagate,
+};
+use super::{Child, ContainerPath, Failure, HostPath, Op, Text, filesystem, procfs};
+use crate::root::Root;
+use crate::sys::mount::Reach;
 
 /// One mount: what, where, and with which attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,4 +112,140 @@ pub struct Propagation {
     pub flag: u64,
     /// With the `r` in front.
     pub recursive: bool,
+}
+
+/// Files of a procfs that may be mounted over: each shows a number or table of the host that container managers
+/// replace (lxcfs). Anything else there could make a security-relevant file a lie.
+const PROC_FILES: [&[u8]; 12] = [
+    b"/proc/cpuinfo",
+    b"/proc/diskstats",
+    b"/proc/meminfo",
+    b"/proc/stat",
+    b"/proc/swaps",
+    b"/proc/uptime",
+    b"/proc/loadavg",
+    b"/proc/slabinfo",
+    b"/proc/net/dev",
+    b"/proc/sys/kernel/ns_last_pid",
+    b"/proc/sys/crypto/fips_enabled",
+    b"/proc/sys/fs/binfmt_misc",
+];
+
+impl Mount {
+    pub(super) fn execute(&self, child: &mut Child) -> Result<(), Failure> {
+        match &self.kind {
+            MountKind::Filesystem(new) => new.mount(self, child),
+            MountKind::Bind(bind) => bind.mount(self, child),
+            MountKind::Remount(remount) => remount.change(self, child),
+            MountKind::Cgroup(view) => view.mount(self, child),
+        }
+    }
+
+    /// Puts a mount that is ready on its place. One that covers the root becomes the root.
+    pub(super) fn put(
+        &self,
+        child: &mut Child,
+        mount: OwnedFd,
+        target: &OwnedFd,
+        changed: Changed,
+    ) -> Result<(), Failure> {
+        let covers_root = child.root()?.is(target).map_err(Failure::at(Op::Stat))?;
+        attach(&mount, target)?;
+        if changed == Changed::Later {
+            change_attached(&child.proc, &mount, self.attributes)?;
+        }
+        for propagation in &self.propagation {
+            propagate(&child.proc, &mount, *propagation)?;
+        }
+        if covers_root {
+            child.root = Some(Root::new(mount));
+        }
+        Ok(())
+    }
+
+    /// Refuses a target inside a procfs, unless it is one of the files that are meant to be replaced
+    /// (CVE-2019-16884).
+    pub(super) fn keep_off_procfs(&self, target: &OwnedFd) -> Result<(), Failure> {
+        let name = self.destination.as_bytes();
+        if !procfs::is_procfs(target)? || PROC_FILES.contains(&name) {
+            return Ok(());
+        }
+        Err(Failure::new(Op::Mismatch, Errno::PERM)
+            .with(b"it is inside /proc, where only a few files may be mounted over"))
+    }
+
+    /// The directory at the destination, made if it is missing, and its mode if it was there.
+    pub(super) fn directory(&self, child: &Child) -> Result<(OwnedFd, Option<u32>), Failure> {
+        let root = child.root()?;
+        let name = self.destination.as_c_str();
+        match root.open(name, OFlags::PATH | OFlags::DIRECTORY) {
+            Ok(directory) => {
+                let stat = rustix::fs::fstat(&directory).map_err(Failure::at(Op::Stat))?;
+                Ok((directory, Some(stat.st_mode & 0o7777)))
+            }
+            Err(Errno::NOENT) => root
+                .create_dirs(name, Mode::from_raw_mode(0o755))
+                .map(|made| (made, None))
+                .map_err(Failure::at(Op::Mkdir)),
+            Err(Errno::NOTDIR) => Err(Failure::new(Op::Openat2, Errno::NOTDIR)
+                .with(b"the destination is there and is not a directory")),
+            Err(errno) => Err(Failure::new(Op::Openat2, errno)),
+        }
+    }
+}
+
+impl Bind {
+    fn mount(&self, mount: &Mount, child: &mut Child) -> Result<(), Failure> {
+        let depth = if self.recursive { Depth::Tree } else { Depth::Mount };
+        let tree = clone_of_host(self.source.as_c_str(), depth).map_err(|errno| {
+            Failure::new(Op::OpenTree, errno).with(&[b"source ", self.source.as_bytes()].concat())
+        })?;
+        let stat = rustix::fs::fstat(&tree).map_err(Failure::at(Op::Stat))?;
+        let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            mount.directory(child)?.0
+        } else {
+            file_target(mount, child)?
+        };
+        mount.keep_off_procfs(&target)?;
+        let changed = change_detached(&tree, Reach::Mount, mount.attributes)?;
+        change_detached(&tree, Reach::Tree, mount.recursive)?;
+        mount.put(child, tree, &target, changed)
+    }
+}
+
+/// The file at the destination, made if it is missing.
+fn file_target(mount: &Mount, child: &Child) -> Result<OwnedFd, Failure> {
+    let target = child
+        .root()?
+        .create_file(mount.destination.as_c_str(), Mode::from_raw_mode(0o755))
+        .map_err(Failure::at(Op::Openat2))?;
+    let stat = rustix::fs::fstat(&target).map_err(Failure::at(Op::Stat))?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return Err(Failure::new(Op::Mismatch, Errno::ISDIR)
+            .with(b"the source is not a directory, the destination is one"));
+    }
+    Ok(target)
+}
+
+impl Remount {
+    fn change(&self, mount: &Mount, child: &Child) -> Result<(), Failure> {
+        let target = child
+            .root()?
+            .open_path(mount.destination.as_c_str())
+            .map_err(Failure::at(Op::Openat2))?;
+        if !self.bind && !self.options.is_empty() {
+            let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+            let context = rustix::mount::fspick(target.as_fd(), c"", flags)
+                .map_err(|errno| Failure::new(Op::Fsconfig, errno).with(b"not a mount"))?;
+            filesystem::configure(&context, &self.options, None)?;
+            rustix::mount::fsconfig_reconfigure(&context)
+                .map_err(|errno| filesystem::said(&context, errno, b""))?;
+        }
+        change_attached(&child.proc, &target, mount.attributes)?;
+        change_detached(&target, Reach::Tree, mount.recursive)?;
+        for propagation in &mount.propagation {
+            propagate(&child.proc, &target, *propagation)?;
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,10 @@
 //! Namespaces that the child enters, and what it sets in new ones.
 
-use super::Text;
+use rustix::io::Errno;
+use rustix::thread::LinkNameSpaceType;
+
+use super::{Child, Failure, Op, Text};
+use crate::sys;
 
 /// A type of namespace, with its clone flag and its name below `/proc/PID/ns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,4 +107,53 @@ pub struct Hostname {
 pub struct Domainname {
     /// At most 64 bytes.
     pub name: Text,
+}
+
+impl Kind {
+    fn link_type(self) -> LinkNameSpaceType {
+        match self {
+            Self::User => LinkNameSpaceType::User,
+            Self::Mount => LinkNameSpaceType::Mount,
+            Self::Pid => LinkNameSpaceType::ProcessID,
+            Self::Network => LinkNameSpaceType::Network,
+            Self::Ipc => LinkNameSpaceType::InterProcessCommunication,
+            Self::Uts => LinkNameSpaceType::HostNameAndNISDomainName,
+            Self::Cgroup => LinkNameSpaceType::ControlGroup,
+            Self::Time => LinkNameSpaceType::Time,
+        }
+    }
+}
+
+impl JoinNamespace {
+    pub(super) fn execute(&self, child: &Child) -> Result<(), Failure> {
+        use std::os::fd::AsFd;
+        let failure = Failure::at(Op::Setns);
+        let namespace = child.namespaces.get(self.index).ok_or(failure(Errno::BADF))?;
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(self.kind.link_type()))
+            .map_err(failure)
+    }
+}
+
+impl CgroupNamespace {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        sys::namespace::unshare_cgroup().map_err(Failure::at(Op::Unshare))
+    }
+}
+
+impl Loopback {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        sys::interface::loopback_up().map_err(Failure::at(Op::Ioctl))
+    }
+}
+
+impl Hostname {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        rustix::system::sethostname(self.name.as_bytes()).map_err(Failure::at(Op::Sethostname))
+    }
+}
+
+impl Domainname {
+    pub(super) fn execute(&self) -> Result<(), Failure> {
+        rustix::system::setdomainname(self.name.as_bytes()).map_err(Failure::at(Op::Setdomainname))
+    }
 }
