@@ -198,7 +198,7 @@ fn filter_flags(
     Ok(flags)
 }
 
-fn listener(profile: &Profile, notifies: bool) -> Result<Option<Listener>> {
+pub(crate) fn listener(profile: &Profile, notifies: bool) -> Result<Option<Listener>> {
     match &profile.listener_path {
         Some(path) if notifies => {
             Ok(Some(Listener { path: path.clone(), metadata: profile.listener_metadata.clone() }))

@@ -1,7 +1,5 @@
 //! A BPF interpreter and calls to feed it.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
-
 use creel_seccomp::{Arch, Host, Instruction, Options, Profile};
 
 /// `struct seccomp_data`

@@ -1,12 +1,7 @@
 //! For random profiles and random calls, the program answers as a reading rule by rule.
 
-mod common;
-#[path = "common/naive.rs"]
-mod naive;
-#[path = "common/random.rs"]
-mod random;
-
-use common::{listing, options, run};
+use crate::common::{listing, options, run};
+use crate::{naive, random};
 use creel_seccomp::{Arch, compile};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -19,7 +14,7 @@ fn check(machine: Arch, archs: &[Arch], big_endian: bool) {
             profile.architectures = archs.to_vec();
         }
         let ours = compile(&profile, &options(machine)).unwrap();
-        for call in calls.iter().flat_map(|call| call.on_machine(&profile, archs)) {
+        for call in calls.iter().flat_map(|call| call.on(&profile, archs)) {
             let found = run(&ours.program, &call, big_endian).value;
             let expected = naive::answer(&profile, machine, &call);
             if found != expected {

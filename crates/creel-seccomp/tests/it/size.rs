@@ -1,8 +1,6 @@
 //! How long programs are, and how fast they are made and run.
 
-mod common;
-
-use common::{Call, options, profile, run};
+use crate::common::{Call, options, profile, run};
 use creel_seccomp::{Arch, compile};
 
 #[test]
