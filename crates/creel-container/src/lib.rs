@@ -24,7 +24,7 @@ pub use bundle::{
 };
 pub use error::{ConfigError, Error, Result, StepError};
 pub use host::Host;
-pub use plan::{Plan, PlanOptions, Planned, Stage, compile};
+pub use plan::{Plan, PlanOptions, Planned, Stage, compile, compile_exec};
 pub use pointer::Pointer;
 pub use step::{Detail, Failure, Kind, Op, Step};
-pub use validate::validate;
+pub use validate::{validate, validate_process};

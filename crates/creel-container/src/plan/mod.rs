@@ -33,7 +33,7 @@ use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
-pub use compile::{PlanOptions, compile};
+pub use compile::{PlanOptions, compile, compile_exec};
 pub(crate) use namespaces::kind;
 
 /// What a bundle's config means on this host: every decision made, nothing done.
