@@ -1,11 +1,19 @@
 //! Made, joined, frozen, killed, removed.
 
-use std::{fs, io::Write, os::unix::process::ExitStatusExt, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::process::ExitStatusExt,
+    },
+    time::Duration,
+};
 
 use creel_cgroups::{
     Cgroup, CgroupPath, Controller, Error, Hierarchies, Pids, Resources, Settings, SubCgroup,
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use crate::{Guard, LIMIT, Shell, on_each_layout, own_path};
 
@@ -48,6 +56,37 @@ fn joining_can_leave_v2_out() {
         let inside = guard.0.processes().unwrap();
         assert_eq!(inside.is_empty(), v2.is_some());
     });
+}
+
+#[test]
+fn a_process_can_be_cloned_into_the_v2_cgroup() {
+    on_each_layout(|hierarchies| {
+        let guard = Guard::empty(hierarchies);
+        let Some(v2) = guard.0.v2().unwrap() else { return };
+        let pid = clone_into(v2);
+        assert_eq!(guard.0.processes().unwrap(), [pid]);
+        guard.0.kill_all(Signal::KILL).unwrap();
+        rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).unwrap();
+    });
+}
+
+/// A child in the cgroup that does nothing until it is killed.
+fn clone_into(cgroup: BorrowedFd<'_>) -> Pid {
+    // struct clone_args: flags CLONE_INTO_CGROUP, exit_signal, cgroup; all else is zero.
+    let mut arguments = [0_u64; 11];
+    arguments[0] = 0x2_0000_0000;
+    arguments[4] = u64::try_from(libc::SIGCHLD).unwrap();
+    arguments[10] = u64::try_from(cgroup.as_raw_fd()).unwrap();
+    // SAFETY: the arguments are of the size that is given; without CLONE_VM the child has a memory of its own.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
+    if pid == 0 {
+        loop {
+            // SAFETY: pause(2) touches no memory and no lock, which is all that this child of a process with threads may do.
+            unsafe { libc::pause() };
+        }
+    }
+    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
 }
 
 #[test]
@@ -138,6 +177,9 @@ fn undoing_a_create_removes_its_parents_unless_they_are_used() {
         let second = create(hierarchies, &format!("{parent}/second")).unwrap();
         first.undo_create(LIMIT).unwrap();
         assert!(!first.paths().any(|(_, path)| path.parent().unwrap().exists()));
+        assert!(second.paths().all(|(_, path)| path.exists()));
+        // Used, but not made: stays.
+        create(hierarchies, second.path().as_str()).unwrap().undo_create(LIMIT).unwrap();
         assert!(second.paths().all(|(_, path)| path.exists()));
         second.undo_create(LIMIT).unwrap();
         assert!(second.paths().all(|(_, path)| path.parent().unwrap().exists()), "made by another");
