@@ -11,6 +11,7 @@ mod commands;
 mod values;
 
 pub use argv::normalise;
+pub use clap::Error as UsageError;
 pub use cli::{Cli, definition, message, parse};
 pub use commands::{
     Command, Create, Delete, Exec, Features, Kill, Launch, List, Pause, Plan, Ps, Resume, Run,

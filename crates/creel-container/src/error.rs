@@ -142,12 +142,67 @@ pub enum Error {
     /// The command does not fit what the container is doing. Engines search these words.
     #[error("{0}")]
     State(String),
+    /// A cgroup or a limit that the kernel refused.
+    #[error("{}{message}", Place(.at.as_ref(), *.line))]
+    Cgroup {
+        /// Which limit, when one is at fault.
+        at: Option<Pointer>,
+        /// Line of `config.json`.
+        line: Option<usize>,
+        /// What was refused.
+        message: String,
+    },
     /// The program cannot be executed. Engines search these words.
-    #[error("{0}")]
-    Program(String),
+    #[error("{}{message}", Place(Some(.at), *.line))]
+    Program {
+        /// `process.args[0]`.
+        at: Pointer,
+        /// Line of `config.json`.
+        line: Option<usize>,
+        /// What was refused.
+        message: String,
+    },
     /// A hook failed.
-    #[error("{0}")]
-    Hook(String),
+    #[error("{}{message}", Place(Some(.at), *.line))]
+    Hook {
+        /// `hooks.prestart[0]`.
+        at: Pointer,
+        /// Line of `config.json`.
+        line: Option<usize>,
+        /// Which program, and how it ended.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Fills in lines of `config.json`, which `line_of` finds.
+    #[must_use]
+    pub fn locate(mut self, line_of: impl Fn(&Pointer) -> Option<usize>) -> Self {
+        match &mut self {
+            Self::Config(faults) => {
+                for fault in faults.iter_mut().filter(|it| it.line.is_none()) {
+                    fault.line = line_of(&fault.at);
+                }
+            }
+            Self::Step(error) => error.line = error.at.as_ref().and_then(line_of),
+            Self::Cgroup { at, line, .. } => *line = at.as_ref().and_then(line_of),
+            Self::Program { at, line, .. } | Self::Hook { at, line, .. } => *line = line_of(at),
+            Self::Bundle { .. }
+            | Self::Id { .. }
+            | Self::NotFound { .. }
+            | Self::Exists { .. }
+            | Self::State(_) => {}
+        }
+        self
+    }
+}
+
+struct Place<'a>(Option<&'a Pointer>, Option<usize>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |at| place(f, at, self.1))
+    }
 }
 
 fn first(faults: &[ConfigError]) -> String {

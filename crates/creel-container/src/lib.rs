@@ -9,22 +9,37 @@
 #![deny(unsafe_code)]
 
 mod bundle;
+mod cgroup;
+mod container;
+mod delete;
 mod error;
+mod exec;
 mod host;
 mod plan;
 mod pointer;
+mod process;
 mod root;
+mod runtime;
+mod state;
 mod step;
 mod sys;
+mod time;
+mod users;
 mod validate;
 
 pub use bundle::{
     Bundle, Capabilities, ExecCpuAffinity, IoPriority, Present, Process, Rlimit, Scheduler,
     SchedulerFlag, Spec, parse_resources, read_process,
 };
+pub use container::{Container, State};
 pub use error::{ConfigError, Error, Result, StepError};
+pub use exec::ExecOptions;
 pub use host::Host;
-pub use plan::{Plan, PlanOptions, Planned, Stage, compile, compile_exec};
+pub use plan::{Plan, PlanOptions, Planned, Stage, compile};
 pub use pointer::Pointer;
+pub use process::{Launched, Signals, close_from, seal, signal};
+pub use runtime::{CreateOptions, Runtime};
+pub use state::{ContainerId, Status};
 pub use step::{Detail, Failure, Kind, Op, Step};
-pub use validate::{validate, validate_process};
+pub use time::now;
+pub use validate::validate;

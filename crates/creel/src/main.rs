@@ -1,3 +1,60 @@
-//! OCI container runtime: the command.
+//! creel, the OCI container runtime: glue between the command line and the library.
 
-fn main() {}
+#![deny(unsafe_code)]
+
+mod commands;
+mod failure;
+mod foreground;
+mod log;
+mod root;
+mod signal;
+mod terminal;
+mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use creel_cli::Cli;
+
+use crate::log::Log;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if let Err(error) = prepare(&args) {
+        return Log::default().fail(&error.into());
+    }
+    let cli = match creel_cli::parse(args.iter().cloned()) {
+        Ok(cli) => cli,
+        Err(error) => return log::usage(&error, &args),
+    };
+    if cli.version {
+        return version::print();
+    }
+    let log = match Log::open(&cli) {
+        Ok(log) => log,
+        Err(failure) => return Log::default().fail(&failure),
+    };
+    log.collect_events();
+    match commands::run(cli, &log) {
+        Ok(code) => {
+            log.flush();
+            code
+        }
+        Err(failure) => log.fail(&failure),
+    }
+}
+
+/// What has to be before anything is opened: commands that enter a container run sealed, and hold no descriptor that
+/// they were not meant to have.
+fn prepare(args: &[OsString]) -> creel_container::Result<()> {
+    let enters = |arg: &&OsString| *arg == "create" || *arg == "run" || *arg == "exec";
+    if args.iter().skip(1).any(|arg| enters(&arg)) { creel_container::seal() } else { Ok(()) }
+}
+
+/// The commands' common part.
+pub(crate) struct Context<'a> {
+    /// The global options.
+    pub(crate) cli: &'a Cli,
+    /// Where messages go.
+    pub(crate) log: &'a Log,
+}

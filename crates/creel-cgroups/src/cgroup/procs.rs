@@ -11,7 +11,7 @@ use rustix::{
     process::Pid,
 };
 
-use super::{Cgroup, DIRECTORY, Member, open_file, read_to_end};
+use super::{Cgroup, DIRECTORY, Member, open_file, read_file};
 use crate::{
     controller::{Controller, Controllers},
     error::{Error, Result},
@@ -167,8 +167,7 @@ fn collect_pids(
     directory: BorrowedFd<'_>,
     pids: &mut Vec<Option<Pid>>,
 ) -> std::result::Result<(), Errno> {
-    let opened = open_file(directory, "cgroup.procs", OFlags::RDONLY);
-    match opened.and_then(|file| read_to_end(&file)) {
+    match read_file(directory, "cgroup.procs") {
         // A pid of 0 stands for a process that cannot be seen from here.
         Ok(text) => {
             pids.extend(text.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw));

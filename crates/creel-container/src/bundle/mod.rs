@@ -22,7 +22,7 @@ pub use spec::{
 };
 
 /// The largest `config.json`, in bytes. The largest that engines are known to write have about 100 KiB.
-pub(crate) const CONFIG_MAX: u64 = 16 << 20;
+pub const CONFIG_MAX: u64 = 16 << 20;
 
 /// A bundle whose config was read and parsed, not yet checked.
 #[derive(Debug)]

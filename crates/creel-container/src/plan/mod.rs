@@ -33,7 +33,7 @@ use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
-pub use compile::{PlanOptions, compile, compile_exec};
+pub use compile::{PlanOptions, compile};
 pub(crate) use namespaces::kind;
 
 /// What a bundle's config means on this host: every decision made, nothing done.
@@ -60,6 +60,15 @@ pub struct Plan {
     pub seccomp_listener: Option<SeccompListener>,
     /// What was asked for and cannot be, where the spec says to warn.
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Tells the program of sockets it gets (`sd_listen_fds(3)`). As with runc its pid is taken to be 1.
+    pub(crate) fn pass_listen_fds(&mut self, count: u32) {
+        let Some(program) = self.program.as_mut().filter(|_| count > 0) else { return };
+        let variables = [format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()];
+        program.env.extend(variables.into_iter().filter_map(Text::new));
+    }
 }
 
 /// A step with its place.

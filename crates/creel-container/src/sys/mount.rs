@@ -2,9 +2,10 @@
 
 #![expect(unsafe_code, reason = "mount_setattr has no wrapper in rustix")]
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use super::checked;
 
@@ -113,4 +114,11 @@ pub(crate) fn context_message(context: impl AsFd) -> Option<String> {
         }
     }
     found
+}
+
+/// A procfs of this process' pid namespace that is mounted nowhere: no mount of the container's can be over any of it.
+pub(crate) fn private_proc() -> Result<OwnedFd> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }

@@ -1,3 +1,0 @@
-//! System calls that rustix lacks.
-
-pub(crate) mod bpf;

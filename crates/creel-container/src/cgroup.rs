@@ -1,0 +1,56 @@
+//! The recorded cgroup of a container, opened when a command needs it.
+
+use creel_cgroups::{Cgroup, CgroupPath, Hierarchies};
+use rustix::process::{Pid, Signal};
+
+use crate::container::PATIENCE;
+use crate::error::{Error, Result};
+use crate::process::cgroup_error;
+use crate::state::Record;
+
+/// Opens it; none when cgroups are disabled.
+pub(crate) fn open(record: &Record) -> Result<Option<Cgroup>> {
+    let Some(it) = &record.cgroup else { return Ok(None) };
+    let open = || {
+        let path = CgroupPath::parse(&it.path)?;
+        Cgroup::open(Hierarchies::detect(&it.mount)?, path)
+    };
+    open().map(Some).map_err(|error| cgroup_error(&error))
+}
+
+fn needed(record: &Record) -> Result<Cgroup> {
+    open(record)?
+        .ok_or_else(|| Error::State(format!("container {} has no cgroup of its own", record.id)))
+}
+
+/// Whether it is frozen; one that cannot be asked is not.
+pub(crate) fn is_frozen(record: &Record) -> bool {
+    matches!(open(record), Ok(Some(cgroup)) if cgroup.is_frozen().unwrap_or(false))
+}
+
+pub(crate) fn freeze(record: &Record) -> Result<()> {
+    needed(record)?.freeze(PATIENCE).map_err(|error| cgroup_error(&error))
+}
+
+pub(crate) fn thaw(record: &Record) -> Result<()> {
+    needed(record)?.thaw().map_err(|error| cgroup_error(&error))
+}
+
+pub(crate) fn processes(record: &Record) -> Result<Vec<Pid>> {
+    needed(record)?.processes().map_err(|error| cgroup_error(&error))
+}
+
+/// Signals every process; a container without a cgroup of its own has only its init.
+pub(crate) fn kill_all(record: &Record, signal: Signal) -> Result<()> {
+    match open(record)? {
+        Some(cgroup) => cgroup.kill_all(signal).map_err(|error| cgroup_error(&error)),
+        None => crate::delete::signal_init(record, signal),
+    }
+}
+
+/// Kills what is in it and removes it.
+pub(crate) fn remove(record: &Record) -> Result<()> {
+    let Some(cgroup) = open(record)? else { return Ok(()) };
+    cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
+    cgroup.remove(PATIENCE).map_err(|error| cgroup_error(&error))
+}

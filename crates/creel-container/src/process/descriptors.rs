@@ -1,0 +1,46 @@
+//! Descriptors that must not reach the program.
+
+#![expect(unsafe_code, reason = "rustix has no close_range")]
+
+use rustix::io::Errno;
+
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+
+/// Marks every descriptor from `first` on to be closed by the next exec.
+///
+/// Needs Linux 5.11; below, each number up to the limit is asked.
+pub(crate) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    match close_range(first, CLOSE_RANGE_CLOEXEC) {
+        Err(Errno::INVAL | Errno::NOSYS) => mark_each(first),
+        other => other,
+    }
+}
+
+/// Closes every descriptor from `first` on. Only for a process that has opened none itself yet.
+///
+/// # Errors
+/// What the kernel says; `ENOSYS` before Linux 5.9.
+pub fn close_from(first: u32) -> Result<(), Errno> {
+    close_range(first, 0)
+}
+
+fn close_range(first: u32, flags: libc::c_uint) -> Result<(), Errno> {
+    // SAFETY: takes three numbers. With CLOEXEC no descriptor is closed here; without it the caller owns none yet.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, flags) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+fn mark_each(first: u32) -> Result<(), Errno> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let last = i32::try_from(limit.unwrap_or(1 << 20)).unwrap_or(1 << 20);
+    for number in first.cast_signed()..last {
+        // SAFETY: takes numbers; one that is not open is refused and needs no mark.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+fn last_errno() -> Errno {
+    let error = std::io::Error::last_os_error();
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
+}

@@ -1,0 +1,182 @@
+//! The child: executes the plan's steps, waits for start, becomes the program.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::{
+    DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal,
+};
+
+use super::channel::{self, Message};
+use super::clone::{self, Pointers};
+use super::hook::{self, HookFailure, Output};
+use super::state_json::StateJson;
+use crate::plan::{Hook, Plan};
+use crate::step::{Child, Failure, Op, Step, exec_failure};
+
+/// A failure that is of no step: of the protocol itself.
+pub(crate) const NO_STEP: u32 = u32::MAX;
+
+/// All that the child of a create starts with; made before the clone.
+#[derive(Debug)]
+pub(crate) struct Init<'a> {
+    /// What to do.
+    pub(crate) plan: &'a Plan,
+    /// What it holds.
+    pub(crate) child: Child,
+    /// The creator.
+    pub(crate) creator: OwnedFd,
+    /// Read until `start` writes.
+    pub(crate) start: OwnedFd,
+    /// Where a failure after that goes.
+    pub(crate) answer: OwnedFd,
+    /// What hooks read.
+    pub(crate) state: &'a StateJson,
+    /// Descriptors after the standard streams that the program keeps.
+    pub(crate) preserved: u32,
+    /// Where the output of hooks goes.
+    pub(crate) output: Output<'a>,
+    /// Whether what is not the program's has been let go.
+    pub(crate) let_go: bool,
+}
+
+impl Init<'_> {
+    /// Runs in the child and never returns.
+    pub(crate) fn run(mut self) -> ! {
+        if let Err((step, failure)) = self.set_up() {
+            let _ = channel::write(&self.creator, &Message::Failed { step, failure });
+            clone::exit(1);
+        }
+        let Err((step, failure)) = self.wait_for_start();
+        let _ = rustix::io::write(&self.answer, &channel::answer(step, failure));
+        clone::exit(1)
+    }
+
+    fn set_up(&mut self) -> Result<(), (u32, Failure)> {
+        let here = |failure| (NO_STEP, failure);
+        clone::reset_signals();
+        tie_to_creator().map_err(here)?;
+        for (index, planned) in self.plan.steps.iter().enumerate() {
+            let number = u32::try_from(index).unwrap_or(NO_STEP);
+            self.execute(&planned.step).map_err(|failure| (number, failure))?;
+        }
+        if !self.let_go {
+            self.let_go().map_err(here)?;
+        }
+        let listener = self.child.seccomp_listener.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        self.tell(&Message::Ready { listener }).map_err(here)?;
+        self.expect(Message::Commit).map_err(here)?;
+        self.tell(&Message::Committed).map_err(here)?;
+        // The listener is the creator's now: the program must not answer for itself.
+        self.child.seccomp_listener = None;
+        Ok(())
+    }
+
+    fn execute(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::AwaitGo => self.expect(Message::Go),
+            Step::RequestHooks => {
+                self.tell(&Message::Hooks)?;
+                self.expect(Message::Continue)
+            }
+            Step::CreateContainerHooks => {
+                self.run_hooks(&self.plan.hooks.create_container, "creating")
+            }
+            Step::LoadSeccomp(_) => {
+                self.let_go()?;
+                step.execute(&mut self.child)
+            }
+            other => other.execute(&mut self.child),
+        }
+    }
+
+    /// What needs calls that a filter may refuse: done before one is loaded.
+    fn let_go(&mut self) -> Result<(), Failure> {
+        self.let_go = true;
+        close_others(self.preserved)?;
+        untie_from_creator()
+    }
+
+    fn tell(&self, message: &Message) -> Result<(), Failure> {
+        channel::write(&self.creator, message).map_err(Failure::at(Op::Send))
+    }
+
+    /// Waits for the creator; one that is gone takes this process with it.
+    fn expect(&self, expected: Message) -> Result<(), Failure> {
+        match channel::read(&self.creator) {
+            Ok(Some(message)) if message == expected => Ok(()),
+            Ok(None) => clone::exit(1),
+            Ok(Some(_)) => Err(Failure::new(Op::Receive, Errno::PROTO)),
+            Err(errno) => Err(Failure::new(Op::Receive, errno)),
+        }
+    }
+
+    fn run_hooks(&self, hooks: &[Hook], status: &str) -> Result<(), Failure> {
+        // The pid as this namespace numbers it: that is where the hook looks.
+        let pid = rustix::process::getpid().as_raw_pid();
+        let state = self.state.text(status, pid);
+        hook::run_all(hooks, state.as_bytes(), self.output).map_err(hook_failure)
+    }
+
+    /// The part after create: nothing here may fail but the hooks and the exec.
+    fn wait_for_start(&mut self) -> Result<std::convert::Infallible, (u32, Failure)> {
+        let here = |failure| (NO_STEP, failure);
+        self.await_start().map_err(here)?;
+        let hooks = &self.plan.hooks.start_container;
+        if !hooks.is_empty() {
+            self.run_hooks(hooks, "created").map_err(here)?;
+        }
+        let (Some(program), Some(path)) = (&self.plan.program, &self.child.program) else {
+            return Err(here(Failure::new(Op::Execve, Errno::NOENT)));
+        };
+        let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
+        let env = Pointers::new(program.env.iter().map(|text| text.as_c_str()));
+        let errno = clone::execve(path, &args, &env);
+        Err(here(exec_failure(&self.child, path, errno)))
+    }
+
+    fn await_start(&self) -> Result<(), Failure> {
+        let mut byte = [0];
+        loop {
+            match rustix::io::read(&self.start, &mut byte[..]) {
+                Ok(1) => return Ok(()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(Failure::new(Op::Read, errno)),
+            }
+        }
+    }
+}
+
+/// A failed hook in a failure's fixed size: its place and its words are in the detail.
+fn hook_failure((index, failure): (usize, HookFailure)) -> Failure {
+    let errno = match failure {
+        HookFailure::NotStarted(errno) => errno,
+        HookFailure::TimedOut => Errno::TIMEDOUT,
+        HookFailure::Code(_) | HookFailure::Signal(_) => Errno::CANCELED,
+    };
+    let words = match failure {
+        HookFailure::NotStarted(_) => format!("{index}: "),
+        HookFailure::TimedOut => format!("{index}: killed after its timeout"),
+        HookFailure::Code(code) => format!("{index}: exit code {code}"),
+        HookFailure::Signal(signal) => format!("{index}: ended by signal {signal}"),
+    };
+    Failure::new(Op::Hook, errno).with(words.as_bytes())
+}
+
+/// The child dies with its creator until it is committed, and nobody may look into it: it is a copy of the creator.
+pub(crate) fn tie_to_creator() -> Result<(), Failure> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at(Op::Prctl))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::at(Op::Prctl))?;
+    // A session of its own: a signal to the caller's terminal is not for the container.
+    rustix::process::setsid().map(drop).map_err(Failure::at(Op::Setsid))
+}
+
+/// From here on only the channel's end tells that the creator is gone: a filter may not let `prctl` pass later.
+pub(crate) fn untie_from_creator() -> Result<(), Failure> {
+    set_parent_process_death_signal(None).map_err(Failure::at(Op::Prctl))
+}
+
+/// Marks every descriptor but the standard streams and the preserved ones to be closed by the exec.
+pub(crate) fn close_others(preserved: u32) -> Result<(), Failure> {
+    super::descriptors::close_on_exec_from(3 + preserved).map_err(Failure::at(Op::CloseRange))
+}

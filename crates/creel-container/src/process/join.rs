@@ -1,0 +1,255 @@
+//! exec: a process that enters a running container.
+//!
+//! The command itself enters the namespaces and then clones once: the child is born inside, with the container's root
+//! and the container's view, and never holds more than that. What is needed of the host is opened before.
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use creel_cgroups::{Cgroup, Procs};
+use rustix::fs::{CWD, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
+
+use super::channel::{self, Message};
+use super::clone::{self, Pointers, Relation, Side};
+use super::init::{NO_STEP, close_others, tie_to_creator, untie_from_creator};
+use super::launch::Launched;
+use super::namespaces::setns;
+use super::{cgroup_error, describe};
+use crate::error::{Result, StepError};
+use crate::plan::Plan;
+use crate::root::Root;
+use crate::step::{Child, Failure, Kind, Op, Step, exec_failure};
+
+/// What an exec starts with: everything of the host's is open.
+#[derive(Debug)]
+pub(crate) struct Joiner<'a> {
+    /// What the process does before it becomes the program.
+    pub(crate) plan: &'a Plan,
+    /// The container's init.
+    pub(crate) init: OwnedFd,
+    /// Types of namespaces to join.
+    pub(crate) namespaces: Vec<Kind>,
+    /// The root of init, for a container without a mount namespace.
+    pub(crate) root: Option<OwnedFd>,
+    /// The cgroup to be in.
+    pub(crate) cgroup: Option<Cgroup>,
+    /// The terminal's socket.
+    pub(crate) console: Option<OwnedFd>,
+    /// Descriptors after the standard streams that the program keeps.
+    pub(crate) preserved: u32,
+    /// Whose child the process is.
+    pub(crate) relation: Relation,
+}
+
+impl Joiner<'_> {
+    /// Clones into the container and accompanies the process until all that can fail but its exec is done.
+    pub(crate) fn join(self) -> Result<Launched> {
+        let failed = |doing: &str, op| {
+            let doing = doing.to_owned();
+            move |errno| StepError::new(doing, op, errno)
+        };
+        let procs = self.cgroup.as_ref().map(Cgroup::procs).transpose();
+        let procs = procs.map_err(|error| cgroup_error(&error))?;
+        let (socket, childs) =
+            channel::pair().map_err(failed("make the channel to the process", Op::Socket))?;
+        // The child is a copy of this process: from its first moment nobody inside may look into it.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(failed("become undumpable", Op::Prctl))?;
+        self.enter()?;
+        let v2 = super::launch::v2_directory(self.cgroup.as_ref())?;
+        match clone::clone3(0, v2, self.relation) {
+            Ok(Side::Child) => {
+                drop((socket, procs));
+                self.run(childs)
+            }
+            Ok(Side::Parent { pid, pidfd }) => {
+                let launched = Launched { pid, pidfd, socket };
+                self.accompany(launched, procs.as_ref())
+            }
+            Err(errno) => Err(failed("clone into the container", Op::Clone)(errno).into()),
+        }
+    }
+
+    /// Enters the namespaces, but for the cgroup namespace: a clone into a cgroup is refused to a caller whose own
+    /// cgroup is outside of its namespace (`nsdelegate`).
+    fn enter(&self) -> Result<()> {
+        let failed = |op| {
+            let kinds: Vec<_> = self.namespaces.iter().map(|kind| kind.word()).collect();
+            move |errno| {
+                StepError::new(format!("join namespaces ({})", kinds.join(", ")), op, errno)
+            }
+        };
+        let flags = self
+            .namespaces
+            .iter()
+            .filter(|kind| **kind != Kind::Cgroup)
+            .fold(0, |flags, kind| flags | kind.flag());
+        if flags != 0 {
+            setns(self.init.as_fd(), flags).map_err(failed(Op::Setns))?;
+        }
+        if let Some(root) = &self.root {
+            rustix::process::fchdir(root).map_err(failed(Op::Chdir))?;
+            rustix::process::chroot(".").map_err(failed(Op::Chroot))?;
+        }
+        Ok(())
+    }
+
+    fn accompany(&self, launched: Launched, procs: Option<&Procs>) -> Result<Launched> {
+        let all = || -> Result<()> {
+            if let (Some(procs), Some(pid)) = (procs, Pid::from_raw(launched.pid)) {
+                let in_v2 = super::launch::v2_directory(self.cgroup.as_ref())?.is_some();
+                procs.join(pid, in_v2).map_err(|error| cgroup_error(&error))?;
+            }
+            launched.tell(&Message::Go)?;
+            match launched.hear()? {
+                Message::Ready { .. } => Ok(()),
+                Message::Failed { step, failure } => {
+                    Err(describe::failure(self.plan, step, &failure))
+                }
+                Message::Go
+                | Message::Continue
+                | Message::Commit
+                | Message::Hooks
+                | Message::Committed => {
+                    Err(StepError::new("hear the process", Op::Receive, Errno::PROTO).into())
+                }
+            }
+        };
+        match all() {
+            Ok(()) => Ok(launched),
+            Err(error) => {
+                launched.kill();
+                Err(error)
+            }
+        }
+    }
+
+    /// The child: never returns.
+    fn run(mut self, creator: OwnedFd) -> ! {
+        let Err((step, failure)) = self.become_program(&creator);
+        let _ = channel::write(&creator, &Message::Failed { step, failure });
+        clone::exit(255)
+    }
+
+    fn become_program(
+        &mut self,
+        creator: &OwnedFd,
+    ) -> Result<std::convert::Infallible, (u32, Failure)> {
+        let here = |failure| (NO_STEP, failure);
+        let expect = |expected| match channel::read(creator) {
+            Ok(Some(message)) if message == expected => Ok(()),
+            Ok(None) => clone::exit(255),
+            Ok(Some(_)) => Err(here(Failure::new(Op::Receive, Errno::PROTO))),
+            Err(errno) => Err(here(Failure::new(Op::Receive, errno))),
+        };
+        clone::reset_signals();
+        tie_to_creator().map_err(here)?;
+        expect(Message::Go)?;
+        let mut child = self.child().map_err(here)?;
+        let mut let_go = false;
+        for (index, planned) in self.plan.steps.iter().enumerate() {
+            if matches!(planned.step, Step::LoadSeccomp(_)) {
+                let_go = true;
+                self.let_go().map_err(here)?;
+            }
+            let number = u32::try_from(index).unwrap_or(NO_STEP);
+            planned.step.execute(&mut child).map_err(|failure| (number, failure))?;
+        }
+        if !let_go {
+            self.let_go().map_err(here)?;
+        }
+        channel::write(creator, &Message::Ready { listener: -1 })
+            .map_err(|errno| here(Failure::new(Op::Send, errno)))?;
+        expect(Message::Commit)?;
+        Err(here(self.execute(&child)))
+    }
+
+    fn let_go(&self) -> Result<(), Failure> {
+        close_others(self.preserved)?;
+        untie_from_creator()
+    }
+
+    /// What steps work on: the root is the namespace's, and the procfs a private one of the pid namespace.
+    fn child(&mut self) -> Result<Child, Failure> {
+        if self.namespaces.contains(&Kind::Cgroup) {
+            setns(self.init.as_fd(), Kind::Cgroup.flag()).map_err(Failure::at(Op::Setns))?;
+        }
+        let proc = crate::sys::mount::private_proc().map_err(Failure::at(Op::Fsopen))?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, "/", flags, Mode::empty()).map_err(Failure::at(Op::Open))?;
+        let mut child = Child::new(proc);
+        child.root = Some(Root::new(root));
+        child.console_socket = self.console.take();
+        Ok(child)
+    }
+
+    fn execute(&self, child: &Child) -> Failure {
+        let (Some(program), Some(path)) = (&self.plan.program, &child.program) else {
+            return Failure::new(Op::Execve, Errno::NOENT);
+        };
+        let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
+        let env = Pointers::new(program.env.iter().map(|text| text.as_c_str()));
+        exec_failure(child, path, clone::execve(path, &args, &env))
+    }
+}
+
+impl Launched {
+    /// Lets the process of an exec become its program; the channel's end is the proof that it has.
+    pub(crate) fn commit(&self, plan: &Plan) -> Result<()> {
+        self.tell(&Message::Commit)?;
+        match channel::read(self.socket.as_fd()) {
+            Ok(None) => Ok(()),
+            Ok(Some(Message::Failed { step, failure })) => {
+                super::wait::ended(&self.pidfd);
+                Err(describe::failure(plan, step, &failure))
+            }
+            Ok(Some(_)) => {
+                Err(StepError::new("hear the process", Op::Receive, Errno::PROTO).into())
+            }
+            Err(errno) => Err(StepError::new("hear the process", Op::Receive, errno).into()),
+        }
+    }
+}
+
+/// A pid file whose directory is open: it can be written after the caller has entered another mount namespace.
+#[derive(Debug)]
+pub(crate) struct PidFile {
+    path: PathBuf,
+    directory: OwnedFd,
+    name: OsString,
+}
+
+impl PidFile {
+    /// Opens the directory.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = openat(CWD, parent, flags, Mode::empty()).map_err(|errno| {
+            StepError::new(format!("write pid file {}", path.display()), Op::Open, errno)
+        })?;
+        let name = path.file_name().unwrap_or_default().to_os_string();
+        Ok(Self { path: path.to_owned(), directory, name })
+    }
+
+    /// Writes the number, complete or not at all.
+    pub(crate) fn write(&self, pid: i32) -> Result<()> {
+        let mut new = OsString::from(".");
+        new.push(&self.name);
+        new.push(format!(".{pid}~"));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let written = openat(&self.directory, &new, flags, Mode::from(0o644))
+            .and_then(|file| rustix::io::write(&file, pid.to_string().as_bytes()))
+            .and_then(|_| renameat(&self.directory, &new, &self.directory, &self.name));
+        written.map_err(|errno| {
+            let _ = unlinkat(&self.directory, &new, rustix::fs::AtFlags::empty());
+            let doing = format!("write pid file {}", self.path.display());
+            StepError::new(doing, Op::Write, errno).into()
+        })
+    }
+}

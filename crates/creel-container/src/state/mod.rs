@@ -1,0 +1,17 @@
+//! What later commands need to know of a container, on disk, and what is true of it now.
+//!
+//! `ROOT/ID/` holds `state.json` (a [`Record`], versioned, replaced atomically), `config.json` (the config as it was
+//! at create), `lock`, and two FIFOs: `start`, which init reads as long as it waits, and `answer`.
+
+mod id;
+mod lock;
+mod record;
+mod status;
+mod store;
+
+pub use id::ContainerId;
+pub(crate) use lock::Lock;
+pub(crate) use record::{CgroupRecord, HooksRecord, ProcessRecord, Record};
+pub use status::Status;
+pub(crate) use status::{Liveness, open_process, status_of};
+pub(crate) use store::{ANSWER_FIFO, Directory, START_FIFO, Store};

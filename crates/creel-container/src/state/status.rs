@@ -1,0 +1,113 @@
+//! What a container is doing: asked of the kernel, never remembered.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::record::{ProcessRecord, Record};
+use super::store::{Directory, START_FIFO};
+
+/// `status` of the runtime spec, with `paused` as all runtimes have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words of runtime.md#state")]
+pub enum Status {
+    Creating,
+    Created,
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// A recorded process: alive, with a descriptor that stays its own, or gone.
+#[derive(Debug)]
+pub(crate) enum Liveness {
+    Alive(OwnedFd),
+    Gone,
+}
+
+/// Opens the process that was recorded; one that has its number now but started at another time is not it.
+pub(crate) fn open_process(record: &ProcessRecord) -> Liveness {
+    let Some(pid) = Pid::from_raw(record.pid) else { return Liveness::Gone };
+    // The descriptor first, the time after: a number used again between the two shows in the time.
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return Liveness::Gone };
+    let same = start_time(record.pid) == Some(record.start_time)
+        && (record.boot_id.is_empty() || boot_id() == record.boot_id);
+    if !same || has_ended(&pidfd) {
+        return Liveness::Gone;
+    }
+    Liveness::Alive(pidfd)
+}
+
+/// Whether the process has ended: a zombie has, too.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1))
+}
+
+/// Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses.
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
+    rest.split(' ').nth(19)?.parse().ok()
+}
+
+/// This boot's id; empty if the kernel does not tell.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim_end().to_owned())
+        .unwrap_or_default()
+}
+
+/// What the container is doing. `frozen` is asked only of one that runs.
+pub(crate) fn status_of(
+    directory: &Directory,
+    record: &Record,
+    frozen: impl FnOnce() -> bool,
+) -> Status {
+    let alive = |process: &Option<ProcessRecord>| {
+        process.as_ref().is_some_and(|it| matches!(open_process(it), Liveness::Alive(_)))
+    };
+    if !record.committed {
+        return if alive(&record.creator) { Status::Creating } else { Status::Stopped };
+    }
+    if !alive(&record.init) {
+        return Status::Stopped;
+    }
+    if frozen() {
+        return Status::Paused;
+    }
+    if is_waiting_for_start(directory) { Status::Created } else { Status::Running }
+}
+
+/// Whether init still reads the start FIFO: its exec, or its end, closes it.
+pub(crate) fn is_waiting_for_start(directory: &Directory) -> bool {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    !matches!(
+        openat(directory.fd(), START_FIFO, flags, Mode::empty()),
+        Err(Errno::NXIO | Errno::NOENT)
+    )
+}
+
+impl ProcessRecord {
+    /// The process `pid`, as it is now; none if it is gone already.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Some(Self { pid, start_time: start_time(pid)?, boot_id: boot_id() })
+    }
+}

@@ -1,0 +1,40 @@
+//! `creel create`.
+
+use std::process::ExitCode;
+
+use creel_cli::{CgroupManager, Create, Launch};
+use creel_container::{Bundle, ContainerId, CreateOptions};
+
+use super::Done;
+use crate::Context;
+
+pub(super) fn run(context: &Context<'_>, args: Create) -> Done {
+    let id = ContainerId::parse(&args.id)?;
+    let bundle = Bundle::open(&args.launch.bundle, args.launch.config.as_deref())?;
+    let options = options(context, args.launch);
+    context.runtime()?.create(&id, &bundle, options)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `create` and `run` share.
+pub(super) fn options(context: &Context<'_>, args: Launch) -> CreateOptions {
+    let mut options = CreateOptions::default();
+    options.pid_file = args.pid_file;
+    options.console_socket = args.console_socket;
+    options.pidfd_socket = args.pidfd_socket;
+    options.no_pivot = args.no_pivot;
+    options.no_new_keyring = args.no_new_keyring;
+    options.no_cgroup = context.cli.cgroup_manager == Some(CgroupManager::Disabled);
+    options.preserve_fds = args.preserve_fds;
+    options.listen_fds = listen_fds();
+    options
+}
+
+/// `LISTEN_FDS`, if it is meant for this process (`sd_listen_fds(3)`).
+pub(super) fn listen_fds() -> u32 {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
+    match number("LISTEN_PID") {
+        Some(pid) if pid == std::process::id() => number("LISTEN_FDS").unwrap_or(0),
+        Some(_) | None => 0,
+    }
+}

@@ -1,0 +1,75 @@
+//! The commands: arguments in, one call to the library, the answer out.
+
+mod create;
+mod delete;
+mod kill;
+mod list;
+mod output;
+mod pause;
+mod plan;
+mod ps;
+mod run;
+mod start;
+mod state;
+
+use std::process::ExitCode;
+
+use creel_cli::{CgroupManager, Cli, Command, Rootless};
+use creel_container::{ContainerId, Runtime};
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::root;
+
+type Done = Result<ExitCode, Failure>;
+
+/// Runs the command of `cli`.
+pub(crate) fn run(mut cli: Cli, log: &Log) -> Done {
+    let Some(command) = cli.command.take() else {
+        return Err(Failure::new("no command given"));
+    };
+    refuse_unsupported(&cli)?;
+    let context = Context { cli: &cli, log };
+    match command {
+        Command::Create(args) => create::run(&context, args),
+        Command::Start(args) => start::run(&context, &args),
+        Command::Run(args) => run::run(&context, args),
+        Command::State(args) => state::run(&context, &args),
+        Command::Kill(args) => kill::run(&context, &args),
+        Command::Delete(args) => delete::run(&context, &args),
+        Command::List(args) => list::run(&context, &args),
+        Command::Ps(args) => ps::run(&context, &args),
+        Command::Pause(args) => pause::pause(&context, &args),
+        Command::Resume(args) => pause::resume(&context, &args),
+        Command::Plan(args) => plan::run(&context, &args),
+        Command::Spec(_) | Command::Exec(_) | Command::Features(_) => {
+            Err(Failure::new("not there yet"))
+        }
+    }
+}
+
+/// What the global options can ask for and this version cannot do.
+fn refuse_unsupported(cli: &Cli) -> Result<(), Failure> {
+    if cli.systemd_cgroup || cli.cgroup_manager == Some(CgroupManager::Systemd) {
+        return Err(Failure::new(
+            "cgroups by systemd are not supported yet: use --cgroup-manager cgroupfs",
+        ));
+    }
+    if cli.rootless == Rootless::True {
+        return Err(Failure::new("--rootless true: rootless containers are not supported yet"));
+    }
+    Ok(())
+}
+
+impl Context<'_> {
+    /// The containers of `--root`.
+    fn runtime(&self) -> Result<Runtime, Failure> {
+        root::directory(self.cli.root.as_deref()).map(Runtime::new)
+    }
+
+    /// The container named `id`.
+    fn open(&self, id: &str) -> Result<creel_container::Container, Failure> {
+        Ok(self.runtime()?.open(&ContainerId::parse(id)?)?)
+    }
+}

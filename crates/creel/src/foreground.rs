@@ -1,0 +1,92 @@
+//! A command that stays with its process: signals go to it, its end is the command's end.
+
+use std::os::fd::AsFd;
+
+use creel_container::{Bundle, CreateOptions, Launched, Signals};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// What has to be there before the process is.
+#[derive(Debug)]
+pub(crate) struct Foreground {
+    signals: Signals,
+    terminal: Option<Terminal>,
+}
+
+impl Foreground {
+    /// Holds back every signal, so that none is lost or deadly between here and the process; the process gets none of
+    /// that. As subreaper it is the parent of those that the process leaves.
+    pub(crate) fn prepare(subreaper: bool) -> Result<Self, Failure> {
+        let failed = |errno: Errno| Failure::new(format!("hold back signals: {errno}"));
+        if subreaper {
+            rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+                .map_err(failed)?;
+        }
+        Ok(Self { signals: Signals::block().map_err(failed)?, terminal: None })
+    }
+
+    /// Makes the caller's terminal the container's, if its process wants one and no console socket takes it.
+    pub(crate) fn give_terminal(
+        &mut self,
+        bundle: &Bundle,
+        options: &mut CreateOptions,
+    ) -> Result<(), Failure> {
+        if bundle.spec.process.as_ref().is_some_and(|it| it.terminal)
+            && options.console_socket.is_none()
+        {
+            let (terminal, socket) = Terminal::prepare()?;
+            options.console = Some(socket);
+            self.terminal = Some(terminal);
+        }
+        Ok(())
+    }
+
+    /// Stays until the process has ended; its exit code, or 128 and the signal.
+    pub(crate) fn accompany(&mut self, process: &Launched) -> Result<i32, Failure> {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.receive()?;
+        }
+        loop {
+            self.wait_for_something(process)?;
+            while let Some(signal) = self.signals.next() {
+                match signal {
+                    libc::SIGCHLD => {}
+                    libc::SIGWINCH if self.terminal.is_some() => {
+                        if let Some(terminal) = &self.terminal {
+                            terminal.resize();
+                        }
+                    }
+                    // Goes to whoever uses much CPU or writes to a lost reader: to this process alone.
+                    libc::SIGURG | libc::SIGPIPE => {}
+                    other => process.signal(other),
+                }
+            }
+            if let Some(terminal) = &mut self.terminal {
+                terminal.copy()?;
+            }
+            if let Some(code) = process.reap_all() {
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.drain();
+                }
+                return Ok(code);
+            }
+        }
+    }
+
+    fn wait_for_something(&self, process: &Launched) -> Result<(), Failure> {
+        let mut fds = vec![
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN),
+        ];
+        if let Some(terminal) = &self.terminal {
+            terminal.add_to(&mut fds);
+        }
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Failure::new(format!("wait for the process: {errno}"))),
+        }
+    }
+}
