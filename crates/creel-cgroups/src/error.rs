@@ -64,7 +64,7 @@ pub enum Error {
     Write(#[from] Box<RefusedWrite>),
     /// A v2 controller is needed that the cgroup cannot have.
     #[error("linux.resources.{setting}: controller {} is not available in {}{}", controller.v2_name().unwrap_or("?"),
-        at.display(), errno.map(|e| format!(": {}", Name(e))).unwrap_or_default())]
+        at.display(), why_not_enabled(*errno))]
     ControllerMissing {
         /// The setting that needs it.
         setting: Setting,
@@ -161,6 +161,18 @@ impl Error {
     /// For `map_err` after a system call.
     pub(crate) fn os(operation: &'static str, at: impl AsRef<Path>) -> impl FnOnce(Errno) -> Self {
         move |errno| Self::Os { operation, at: at.as_ref().to_owned(), errno }
+    }
+}
+
+fn why_not_enabled(errno: Option<Errno>) -> String {
+    match errno {
+        // config-linux.md names no way out; the kernel's rule is in cgroup-v2.rst, "No Internal Process Constraint".
+        Some(Errno::BUSY) => {
+            ": it holds processes itself, which a cgroup that passes controllers on must not"
+                .to_owned()
+        }
+        Some(errno) => format!(": {}", Name(errno)),
+        None => String::new(),
     }
 }
 

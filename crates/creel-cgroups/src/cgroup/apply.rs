@@ -7,7 +7,7 @@ use rustix::{
     io::{Errno, write},
 };
 
-use super::{Cgroup, Member, open_file, read_file};
+use super::{Cgroup, Member, open_file, read_file, write_file};
 use crate::{
     error::{Error, RefusedWrite, Result},
     settings::{IfMissing, Settings, Target, Write},
@@ -80,7 +80,7 @@ impl Cgroup {
         let Some(directory) = self.directory(member)? else {
             return Err(self.failed("open", member, Errno::NOENT));
         };
-        let fail = |errno| self.refused(write, member, directory, errno);
+        let fail = |errno| self.refused(write, (&write.file, &write.value), member, errno);
         if let Some(file) = write.must_exceed {
             let used = read_file(directory, file).map_err(fail)?.trim().parse::<u64>().unwrap_or(0);
             if write.value.parse().is_ok_and(|limit: u64| limit <= used) {
@@ -90,9 +90,8 @@ impl Cgroup {
         match put_value(directory, write, last) {
             Err(Errno::NOENT) => match &write.if_missing {
                 IfMissing::Skip => Ok(()),
-                IfMissing::Instead(file, value) => {
-                    super::write_file(directory, file, value).map_err(fail)
-                }
+                IfMissing::Instead(file, value) => write_file(directory, file, value)
+                    .map_err(|errno| self.refused(write, (file, value), member, errno)),
                 IfMissing::Fail => Err(fail(Errno::NOENT)),
             },
             other => other.map_err(fail),
@@ -102,16 +101,20 @@ impl Cgroup {
     fn refused(
         &self,
         write: &Write,
+        (file, value): (&str, &str),
         member: &Member,
-        directory: BorrowedFd<'_>,
         errno: Errno,
     ) -> Error {
         let refused = RefusedWrite {
             setting: write.setting.clone(),
-            file: self.place(member).join(&*write.file),
-            value: write.value.clone(),
+            file: self.place(member).join(file),
+            value: value.to_owned(),
             errno,
-            hint: hint(write, directory, errno),
+            hint: member
+                .directory
+                .get()
+                .and_then(Option::as_ref)
+                .map_or(String::new(), |d| hint(write, d, errno)),
         };
         Box::new(refused).into()
     }
@@ -133,7 +136,7 @@ fn put_value<'w>(
 }
 
 /// What the errno means for this setting, as far as it can be known.
-fn hint(write: &Write, directory: BorrowedFd<'_>, errno: Errno) -> String {
+fn hint(write: &Write, directory: &OwnedFd, errno: Errno) -> String {
     match (write.setting.name, errno) {
         ("memory.limit" | "memory.swap", Errno::BUSY) => {
             let usage = ["memory.usage_in_bytes", "memory.current"];
@@ -147,6 +150,7 @@ fn hint(write: &Write, directory: BorrowedFd<'_>, errno: Errno) -> String {
         ("cpu.cpus" | "cpu.mems", Errno::ACCESS) => {
             ": the parent cgroup does not have all of them".into()
         }
+        ("devices", Errno::PERM) => ": the parent cgroup does not allow it".into(),
         (_, Errno::NODEV | Errno::NXIO) => ": there is no such device".into(),
         (_, Errno::NOENT) => ": this kernel does not have the file".into(),
         _ => String::new(),

@@ -71,7 +71,7 @@ impl Cgroup {
             if hierarchy.version == Version::V1
                 && hierarchy.controllers.contains(Controller::Cpuset)
             {
-                self.fill_cpuset(hierarchy)
+                self.fill_cpuset(hierarchy, !existed)
                     .map_err(|errno| self.failed("fill the cpuset of", member, errno))?;
             }
             return Ok(existed);
@@ -95,21 +95,21 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Gives a v1 cpuset without cpus or memory nodes those of its parent: without them no process may enter it.
-    fn fill_cpuset(&self, hierarchy: &Hierarchy) -> std::result::Result<(), Errno> {
+    /// Gives a v1 cpuset without cpus or memory nodes those of its parent: without them no process may enter it. A new
+    /// level is known to have none.
+    fn fill_cpuset(&self, hierarchy: &Hierarchy, is_new: bool) -> std::result::Result<(), Errno> {
         for file in ["cpuset.cpus", "cpuset.mems"] {
             let own = |level: &str| place(hierarchy, &format!("{level}/{file}"));
             // Upwards to the first level that has some, and down again. The root always has.
-            let mut empty = Vec::new();
             let mut level = self.path.as_str();
-            let value = loop {
-                let text = read_file(&self.root, &own(level))?;
-                if !text.trim().is_empty() || level.is_empty() {
-                    break text;
-                }
+            let mut empty = Vec::new();
+            let mut value =
+                if is_new { String::new() } else { read_file(&self.root, &own(level))? };
+            while value.trim().is_empty() && !level.is_empty() {
                 empty.push(level);
                 level = level.rsplit_once('/').map_or("", |(parent, _)| parent);
-            };
+                value = read_file(&self.root, &own(level))?;
+            }
             for level in empty.into_iter().rev() {
                 write_file(&self.root, &own(level), value.trim())?;
             }

@@ -149,15 +149,26 @@ fn write_file(directory: impl AsFd, file: &str, value: &str) -> std::result::Res
     write(open_file(directory, file, OFlags::WRONLY)?, value.as_bytes()).map(drop)
 }
 
-/// The whole text of a file of a cgroup.
+/// The text of a file that the kernel shows in one piece: all but `cgroup.procs`.
 fn read_file(directory: impl AsFd, file: &str) -> std::result::Result<String, Errno> {
     read_again(&open_file(directory, file, OFlags::RDONLY)?)
 }
 
-/// The whole text of an open file, from its start.
+/// The text of an open file that the kernel shows in one piece, from its start.
 fn read_again(file: &OwnedFd) -> std::result::Result<String, Errno> {
+    let mut chunk = [0; CHUNK];
+    let count = pread(file, &mut chunk, 0)?;
+    if count == CHUNK {
+        return read_to_end(file);
+    }
+    let text = chunk.get(..count).unwrap_or_default();
+    String::from_utf8(text.to_owned()).map_err(|_| Errno::ILSEQ)
+}
+
+/// The text of an open file, from its start to its end.
+fn read_to_end(file: &OwnedFd) -> std::result::Result<String, Errno> {
     let mut text = Vec::new();
-    let mut chunk = [0; 4096];
+    let mut chunk = [0; CHUNK];
     loop {
         let count = pread(file, &mut chunk, text.len() as u64)?;
         text.extend_from_slice(chunk.get(..count).unwrap_or_default());
@@ -166,6 +177,8 @@ fn read_again(file: &OwnedFd) -> std::result::Result<String, Errno> {
         }
     }
 }
+
+const CHUNK: usize = 4096;
 
 /// Waits until `cgroup.events` of a v2 cgroup has the line, at most until `deadline`; false if it does not.
 fn wait_for_event(

@@ -11,7 +11,7 @@ use rustix::{
     process::Pid,
 };
 
-use super::{Cgroup, DIRECTORY, Member, open_file, read_file};
+use super::{Cgroup, DIRECTORY, Member, open_file, read_to_end};
 use crate::{
     controller::{Controller, Controllers},
     error::{Error, Result},
@@ -167,7 +167,8 @@ fn collect_pids(
     directory: BorrowedFd<'_>,
     pids: &mut Vec<Option<Pid>>,
 ) -> std::result::Result<(), Errno> {
-    match read_file(directory, "cgroup.procs") {
+    let opened = open_file(directory, "cgroup.procs", OFlags::RDONLY);
+    match opened.and_then(|file| read_to_end(&file)) {
         // A pid of 0 stands for a process that cannot be seen from here.
         Ok(text) => {
             pids.extend(text.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw));

@@ -25,22 +25,29 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Populated`] if processes are left after that time; [`Error::Os`]. Other hierarchies are tried first.
     pub fn remove(&self, limit: Duration) -> Result<()> {
-        let deadline = Instant::now() + limit;
-        // v2 is the first: it tells when the processes have ended, then the others are free, too.
-        let failed: Vec<_> =
-            self.each().filter_map(|(h, m)| self.remove_from(h, m, deadline).err()).collect();
-        failed.into_iter().next().map_or(Ok(()), Err)
+        self.remove_where(|_| true, limit)
     }
 
-    /// Undoes [`Cgroup::create`]: like [`Cgroup::remove`], and the levels above that it made go as well, unless somebody
-    /// else uses them by now.
+    /// Undoes [`Cgroup::create`]: removes, as [`Cgroup::remove`] does, the leaf where it was made by it, and of the levels
+    /// above those that it made and that nobody else uses by now.
     ///
     /// # Errors
     /// As [`Cgroup::remove`].
     pub fn undo_create(&self, limit: Duration) -> Result<()> {
-        let removed = self.remove(limit);
+        let removed = self.remove_where(|member| member.made.get() > 0, limit);
         self.remove_made();
         removed
+    }
+
+    fn remove_where(&self, is_meant: impl Fn(&Member) -> bool, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        let mut result = Ok(());
+        // v2 is the first: it tells when the processes have ended, then the others are free, too.
+        for (hierarchy, member) in self.each().filter(|(_, member)| is_meant(member)) {
+            let removed = self.remove_from(hierarchy, member, deadline);
+            result = result.and(removed);
+        }
+        result
     }
 
     fn remove_from(&self, hierarchy: &Hierarchy, member: &Member, deadline: Instant) -> Result<()> {

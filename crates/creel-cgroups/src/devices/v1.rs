@@ -165,7 +165,10 @@ impl fmt::Display for Exception {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devices::DEFAULT_RULES;
+    use crate::devices::{
+        DEFAULT_RULES,
+        program::tests::{Random, Request, naive},
+    };
 
     const DENY_ALL: Rule =
         Rule { allow: false, kind: DeviceType::All, major: None, minor: None, access: Access::ALL };
@@ -242,5 +245,40 @@ mod tests {
         ];
         let rules: Vec<_> = engine.into_iter().chain(DEFAULT_RULES).collect();
         assert_eq!(writes(&rules).unwrap().len(), 1 + DEFAULT_RULES.len());
+    }
+
+    /// The kernel's decision (`__devcgroup_check_permission`) after the writes.
+    fn kernel(writes: &[Write], request: Request) -> bool {
+        let kind = if request.block { "b" } else { "c" };
+        let matches = |value: &str, allow: bool| {
+            let parts: Vec<_> = value.split([' ', ':']).collect();
+            let is = |text: &str, number: u32| text == "*" || text == number.to_string();
+            let bits = Access::parse(parts[3]).unwrap().bits();
+            let enough =
+                if allow { request.access & !bits == 0 } else { request.access & bits != 0 };
+            parts[0] == kind && is(parts[1], request.major) && is(parts[2], request.minor) && enough
+        };
+        let allow = writes[0].file == "devices.allow";
+        let excepted = writes[1..].iter().any(|write| matches(&write.value, !allow));
+        allow != excepted
+    }
+
+    #[test]
+    fn the_kernel_decides_as_the_rules_read() {
+        let mut random = Random(7);
+        let mut compared = 0;
+        for _ in 0..3_000 {
+            let rules: Vec<_> = (0..random.below(7)).map(|_| random.rule()).collect();
+            let Ok(writes) = writes(&rules) else { continue };
+            for _ in 0..40 {
+                let request = random.request();
+                let (decided, read) = (kernel(&writes, request), naive(&rules, request));
+                // It puts no access together from two exceptions that share only some devices.
+                let same = decided == read || (!decided && !request.access.is_power_of_two());
+                assert!(same, "{request:?} by {rules:?}: {decided}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 20_000, "most rules can be said: {compared}");
     }
 }

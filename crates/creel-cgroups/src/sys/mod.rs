@@ -1,1 +1,3 @@
 //! System calls that rustix lacks.
+
+pub(crate) mod bpf;
