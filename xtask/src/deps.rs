@@ -59,7 +59,7 @@ use Purpose::{Bench, Build, CrunStatic, DebianDemo, Demo, Test};
 
 const PACKAGES: &[Package] = &[
     package("libc6-dev", Probe::File(&["libc.a"]), &[Build, Test, Demo, Bench]),
-    package("libseccomp-dev", Probe::File(&["libseccomp.a"]), &[Build, Test, Demo, Bench]),
+    package("libseccomp-dev", Probe::File(&["libseccomp.a"]), &[CrunStatic]),
     package("busybox-static", Probe::StaticProgram("busybox"), &[Test, Demo, Bench]),
     package("podman", Probe::Program("podman"), &[Test, Demo]),
     package("containerd", Probe::Program("containerd"), &[Test]),

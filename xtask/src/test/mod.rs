@@ -34,7 +34,7 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     let purposes: &[Purpose] =
         if repo::is_root() { &[Purpose::Build, Purpose::Test] } else { &[Purpose::Build] };
     deps::ensure(repo, purposes)?;
-    setup::host();
+    prepare_host();
     let mut reports = Vec::new();
     if args.filter.is_none() {
         reports.push(house_rules(repo));
@@ -49,6 +49,11 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
         skips::compare(&repo.root.join("tests/allowed-skips.txt"), &mut reports);
     }
     Ok(conclude(&reports))
+}
+
+/// Prepares the host for tests and measurements, where it is ours to prepare.
+pub fn prepare_host() {
+    setup::host();
 }
 
 fn house_rules(repo: &Repo) -> Report {
