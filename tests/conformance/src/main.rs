@@ -6,11 +6,15 @@
     reason = "an absent member of a JSON value is null, which no test takes for right"
 )]
 
+mod cgroups;
+mod devices;
 mod hostname;
 mod lifecycle;
 mod limits;
 mod mount_options;
 mod mounts;
+mod namespaces;
+mod paths;
 mod process;
 mod root;
 mod state;
@@ -28,6 +32,10 @@ fn register(cases: &mut Cases) {
     hostname::register(cases);
     mounts::register(cases);
     mount_options::register(cases);
+    namespaces::register(cases);
+    devices::register(cases);
+    paths::register(cases);
+    cgroups::register(cases);
 }
 
 fn main() -> ExitCode {

@@ -14,6 +14,7 @@ pub mod build;
 pub mod bundle;
 pub mod call;
 pub mod case;
+pub mod cgroup;
 pub mod check;
 pub mod cli;
 pub mod expected;
