@@ -30,46 +30,73 @@ fn any_controller() -> &'static str {
 }
 
 fn placement(cases: &mut Cases) {
-    cases.must(&["H01"], "an absolute cgroupsPath is taken from the root of each hierarchy", |rt| {
-        let mut bundle = rt.bundle()?;
-        let path = format!("/{}/deep", rt.id());
-        bundle.set("/linux/cgroupsPath", path.as_str());
-        let pid = running(rt, &mut bundle)?;
-        let expected = cgroup::hierarchy(any_controller()).join(path.trim_start_matches('/'));
-        ensure_eq("cgroup", cgroup::directory(pid, any_controller())?, expected)?;
-        rt.delete(&["--force"])?.ok()?;
-        remove_parents(rt.id());
-        Ok(())
-    });
-    cases.must(&["H01"], "a relative cgroupsPath is a place of the runtime's choice with that name", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/linux/cgroupsPath", rt.id());
-        let pid = running(rt, &mut bundle)?;
-        ensure_eq("the cgroup's name", cgroup::directory(pid, any_controller())?.ends_with(rt.id()), true)
-    });
+    cases.must(
+        &["H01"],
+        "an absolute cgroupsPath is taken from the root of each hierarchy",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            let path = format!("/{}/deep", rt.id());
+            bundle.set("/linux/cgroupsPath", path.as_str());
+            let pid = running(rt, &mut bundle)?;
+            let expected = cgroup::hierarchy(any_controller()).join(path.trim_start_matches('/'));
+            ensure_eq("cgroup", cgroup::directory(pid, any_controller())?, expected)?;
+            rt.delete(&["--force"])?.ok()?;
+            remove_parents(rt.id());
+            Ok(())
+        },
+    );
+    cases.must(
+        &["H01"],
+        "a relative cgroupsPath is a place of the runtime's choice with that name",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/linux/cgroupsPath", rt.id());
+            let pid = running(rt, &mut bundle)?;
+            ensure_eq(
+                "the cgroup's name",
+                cgroup::directory(pid, any_controller())?.ends_with(rt.id()),
+                true,
+            )
+        },
+    );
     cases.must(&["H01"], "without cgroupsPath the container has a cgroup of its own", |rt| {
         let mut bundle = rt.bundle()?;
         let pid = running(rt, &mut bundle)?;
         let own = cgroup::directory(std::process::id().cast_signed(), any_controller())?;
         ensure_eq("is the caller's cgroup", cgroup::directory(pid, any_controller())? == own, false)
     });
-    cases.must(&["H01"], "two containers with the same relative cgroupsPath are refused, or share it", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/linux/cgroupsPath", rt.id()).probe(&["sleep-until-signal"]);
-        rt.create(&bundle, &[])?.ok()?;
-        let other = format!("{}-other", rt.id());
-        rt.create_as(&other, &bundle, &[])?;
-        Ok(())
-    });
-    for controller in ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "hugetlb"] {
-        cases.must(&["H03", "H05"], format!("the process is in the container's cgroup of the hierarchy {controller}"), move |rt| {
-            if expected::cgroup_kind() == "v2" || !cgroup::has(controller) {
-                return skip("no such v1 hierarchy");
-            }
-            let pid = running(rt, &mut rt.bundle()?)?;
-            let own = cgroup::directory(std::process::id().cast_signed(), controller)?;
-            ensure_eq("is the caller's cgroup", cgroup::directory(pid, controller)? == own, false)
-        });
+    cases.must(
+        &["H01"],
+        "two containers with the same relative cgroupsPath are refused, or share it",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/linux/cgroupsPath", rt.id()).probe(&["sleep-until-signal"]);
+            rt.create(&bundle, &[])?.ok()?;
+            let other = format!("{}-other", rt.id());
+            rt.create_as(&other, &bundle, &[])?;
+            Ok(())
+        },
+    );
+    for controller in [
+        "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd",
+        "hugetlb",
+    ] {
+        cases.must(
+            &["H03", "H05"],
+            format!("the process is in the container's cgroup of the hierarchy {controller}"),
+            move |rt| {
+                if expected::cgroup_kind() == "v2" || !cgroup::has(controller) {
+                    return skip("no such v1 hierarchy");
+                }
+                let pid = running(rt, &mut rt.bundle()?)?;
+                let own = cgroup::directory(std::process::id().cast_signed(), controller)?;
+                ensure_eq(
+                    "is the caller's cgroup",
+                    cgroup::directory(pid, controller)? == own,
+                    false,
+                )
+            },
+        );
     }
     cases.section("cli#cgroups", "");
     cases.cli(&["H17"], "delete removes cgroups that were made below the container's", |rt| {
@@ -101,19 +128,58 @@ fn v(controller: &'static str, file: &'static str, content: &'static str) -> Sho
     Shown { controller, v1: (file, content), v2: (file, content) }
 }
 
-fn both(controller: &'static str, v1: (&'static str, &'static str), v2: (&'static str, &'static str)) -> Shown {
+fn both(
+    controller: &'static str,
+    v1: (&'static str, &'static str),
+    v2: (&'static str, &'static str),
+) -> Shown {
     Shown { controller, v1, v2 }
 }
 
 fn limits(cases: &mut Cases) {
     let table: Vec<(&[&str], &str, Value, Shown)> = vec![
-        (&["I04"], "memory/limit", json!(64 << 20), both("memory", ("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"))),
-        (&["I04"], "memory/reservation", json!(32 << 20), both("memory", ("memory.soft_limit_in_bytes", "33554432"), ("memory.low", "33554432"))),
-        (&["I06"], "memory/swappiness", json!(17), both("memory", ("memory.swappiness", "17"), ("", ""))),
-        (&["I06"], "memory/disableOOMKiller", json!(true), both("memory", ("memory.oom_control", "oom_kill_disable 1"), ("", ""))),
-        (&["I09"], "cpu/shares", json!(512), both("cpu", ("cpu.shares", "512"), ("cpu.weight", "59"))),
-        (&["I10"], "cpu/quota", json!(50_000), both("cpu", ("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"))),
-        (&["I10"], "cpu/period", json!(50_000), both("cpu", ("cpu.cfs_period_us", "50000"), ("cpu.max", "max 50000"))),
+        (
+            &["I04"],
+            "memory/limit",
+            json!(64 << 20),
+            both("memory", ("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864")),
+        ),
+        (
+            &["I04"],
+            "memory/reservation",
+            json!(32 << 20),
+            both("memory", ("memory.soft_limit_in_bytes", "33554432"), ("memory.low", "33554432")),
+        ),
+        (
+            &["I06"],
+            "memory/swappiness",
+            json!(17),
+            both("memory", ("memory.swappiness", "17"), ("", "")),
+        ),
+        (
+            &["I06"],
+            "memory/disableOOMKiller",
+            json!(true),
+            both("memory", ("memory.oom_control", "oom_kill_disable 1"), ("", "")),
+        ),
+        (
+            &["I09"],
+            "cpu/shares",
+            json!(512),
+            both("cpu", ("cpu.shares", "512"), ("cpu.weight", "59")),
+        ),
+        (
+            &["I10"],
+            "cpu/quota",
+            json!(50_000),
+            both("cpu", ("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000")),
+        ),
+        (
+            &["I10"],
+            "cpu/period",
+            json!(50_000),
+            both("cpu", ("cpu.cfs_period_us", "50000"), ("cpu.max", "max 50000")),
+        ),
         (&["I14"], "cpu/cpus", json!("0"), v("cpuset", "cpuset.cpus", "0")),
         (&["I14"], "cpu/mems", json!("0"), v("cpuset", "cpuset.mems", "0")),
         (&["I12"], "cpu/idle", json!(1), v("cpu", "cpu.idle", "1")),
@@ -122,16 +188,25 @@ fn limits(cases: &mut Cases) {
     ];
     for (rows, name, value, shown) in table {
         let pointer = format!("/linux/resources/{name}");
-        let case = cases.must(rows, format!("the limit {name} {value} is set"), move |rt| limit(rt, &pointer, &value, &shown));
+        let case = cases.must(rows, format!("the limit {name} {value} is set"), move |rt| {
+            limit(rt, &pointer, &value, &shown)
+        });
         if name != "pids/limit" && !name.starts_with("cpu/cpus") && !name.starts_with("cpu/mems") {
-            case.mutation(|config| config["linux"]["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] }));
+            case.mutation(|config| {
+                config["linux"]["resources"] =
+                    json!({ "devices": [{ "allow": false, "access": "rwm" }] })
+            });
         }
     }
     cases.must(&["I11"], "the limit cpu/burst is set together with its quota", |rt| {
         let mut bundle = rt.bundle()?;
-        bundle.set("/linux/resources/cpu", json!({ "quota": 50_000, "period": 100_000, "burst": 20_000 }));
+        bundle.set(
+            "/linux/resources/cpu",
+            json!({ "quota": 50_000, "period": 100_000, "burst": 20_000 }),
+        );
         let pid = running(rt, &mut bundle)?;
-        let file = if expected::cgroup_kind() == "v2" { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
+        let file =
+            if expected::cgroup_kind() == "v2" { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
         ensure_eq(file, cgroup::read(pid, controller("cpu"), file)?.as_str(), "20000")
     });
     cases.must(&["I10"], "quota and period are set together", |rt| {
@@ -145,12 +220,18 @@ fn limits(cases: &mut Cases) {
         ensure_eq("period", cgroup::read(pid, "cpu", "cpu.cfs_period_us")?.as_str(), "40000")
     });
     cases
-        .must(&["I21"], "a program that makes more processes than its limit is stopped from it", |rt| {
-            let mut bundle = rt.bundle()?;
-            bundle.set("/linux/resources/pids/limit", 10).shell("for i in $(seq 20); do sleep 5 & done; exit 0");
-            let output = rt.run(&bundle, &[])?;
-            harness::ensure_contains("errors of the shell", &output.stderr(), "fork")
-        })
+        .must(
+            &["I21"],
+            "a program that makes more processes than its limit is stopped from it",
+            |rt| {
+                let mut bundle = rt.bundle()?;
+                bundle
+                    .set("/linux/resources/pids/limit", 10)
+                    .shell("for i in $(seq 20); do sleep 5 & done; exit 0");
+                let output = rt.run(&bundle, &[])?;
+                harness::ensure_contains("errors of the shell", &output.stderr(), "fork")
+            },
+        )
         .mutation(|config| bundle::remove(config, "/linux/resources/pids"));
     cases
         .must(&["I04"], "a program that uses more memory than its limit is killed", |rt| {
@@ -167,9 +248,16 @@ fn limits(cases: &mut Cases) {
 fn hugepages(cases: &mut Cases) {
     cases.must(&["I18"], "the limit of huge pages is set", |rt| {
         let mut bundle = rt.bundle()?;
-        bundle.set("/linux/resources/hugepageLimits", json!([{ "pageSize": "2MB", "limit": 4 << 20 }]));
+        bundle.set(
+            "/linux/resources/hugepageLimits",
+            json!([{ "pageSize": "2MB", "limit": 4 << 20 }]),
+        );
         let pid = running(rt, &mut bundle)?;
-        let file = if expected::cgroup_kind() == "v2" { "hugetlb.2MB.max" } else { "hugetlb.2MB.limit_in_bytes" };
+        let file = if expected::cgroup_kind() == "v2" {
+            "hugetlb.2MB.max"
+        } else {
+            "hugetlb.2MB.limit_in_bytes"
+        };
         ensure_eq(file, cgroup::read(pid, controller("hugetlb"), file)?.as_str(), "4194304")
     });
     cases.must(&["I18"], "a huge page size that the host does not have is refused", |rt| {
@@ -195,7 +283,11 @@ fn limit(rt: &Runtime, pointer: &str, value: &Value, shown: &Shown) -> Outcome {
     let pid = running(rt, &mut bundle)?;
     let found = cgroup::read(pid, controller(shown.controller), file)?;
     // Files of several lines: the one that is meant.
-    let line = found.lines().find(|line| *line == content).or_else(|| found.lines().next()).unwrap_or_default();
+    let line = found
+        .lines()
+        .find(|line| *line == content)
+        .or_else(|| found.lines().next())
+        .unwrap_or_default();
     ensure_eq(file, line, content)
 }
 
@@ -207,7 +299,11 @@ fn refuse(rt: &Runtime, pointer: &str, value: Value) -> Outcome {
 
 fn bad_limits(cases: &mut Cases) {
     for (name, pointer, value) in [
-        ("cpus that the host does not have are refused", "/linux/resources/cpu/cpus", json!("4000")),
+        (
+            "cpus that the host does not have are refused",
+            "/linux/resources/cpu/cpus",
+            json!("4000"),
+        ),
         ("cpus that are no list are refused", "/linux/resources/cpu/cpus", json!("x")),
         ("a cpu period out of range is refused", "/linux/resources/cpu/period", json!(1)),
         ("a memory limit of one byte is refused", "/linux/resources/memory/limit", json!(1)),
@@ -234,6 +330,10 @@ fn unified(cases: &mut Cases) {
         let mut bundle = rt.bundle()?;
         bundle.set("/linux/resources/unified", json!({ "memory.high": "33554432" }));
         let pid = running(rt, &mut bundle)?;
-        ensure_eq("memory.high", cgroup::read(pid, "", "memory.high").context("read it")?.as_str(), "33554432")
+        ensure_eq(
+            "memory.high",
+            cgroup::read(pid, "", "memory.high").context("read it")?.as_str(),
+            "33554432",
+        )
     });
 }

@@ -6,8 +6,11 @@
     reason = "an absent member of a JSON value is null, which no test takes for right"
 )]
 
+mod bad_input;
 mod cgroups;
+mod commands;
 mod devices;
+mod hooks;
 mod hostname;
 mod lifecycle;
 mod limits;
@@ -17,6 +20,8 @@ mod namespaces;
 mod paths;
 mod process;
 mod root;
+mod seccomp;
+mod spec_command;
 mod state;
 
 use std::process::ExitCode;
@@ -36,6 +41,11 @@ fn register(cases: &mut Cases) {
     devices::register(cases);
     paths::register(cases);
     cgroups::register(cases);
+    hooks::register(cases);
+    seccomp::register(cases);
+    commands::register(cases);
+    spec_command::register(cases);
+    bad_input::register(cases);
 }
 
 fn main() -> ExitCode {

@@ -201,7 +201,7 @@ impl Output {
         Ok(self)
     }
 
-    /// The command refused: it ended with code 1 and said why.
+    /// The command refused: it ended with an error's code (usually 1) and said why.
     ///
     /// # Errors
     /// If it succeeded, crashed, or said nothing.
@@ -209,7 +209,9 @@ impl Output {
         if self.code == 0 {
             bail!("the command succeeded, it should have failed\n{}", self.describe());
         }
-        ensure_eq("exit code of a refusal", self.code, 1).with_context(|| self.describe())?;
+        if self.code >= 128 && self.code != 255 {
+            bail!("the command was ended by a signal\n{}", self.describe());
+        }
         let said = self.errors();
         if said.trim().is_empty() {
             bail!("the command failed without a word\n{}", self.describe());

@@ -10,11 +10,17 @@ use anyhow::Context;
 /// # Errors
 /// If there is no such hierarchy, or the process is gone.
 pub fn directory(pid: i32, controller: &str) -> anyhow::Result<PathBuf> {
-    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).with_context(|| format!("cgroups of {pid}"))?;
+    let own = fs::read_to_string(format!("/proc/{pid}/cgroup"))
+        .with_context(|| format!("cgroups of {pid}"))?;
     let wanted = |line: &&str| {
-        line.split(':').nth(1).is_some_and(|list| list.split(',').any(|name| name.trim_start_matches("name=") == controller))
+        line.split(':').nth(1).is_some_and(|list| {
+            list.split(',').any(|name| name.trim_start_matches("name=") == controller)
+        })
     };
-    let line = own.lines().find(wanted).with_context(|| format!("no hierarchy {controller:?} in {own:?}"))?;
+    let line = own
+        .lines()
+        .find(wanted)
+        .with_context(|| format!("no hierarchy {controller:?} in {own:?}"))?;
     let path = line.splitn(3, ':').nth(2).unwrap_or_default();
     Ok(hierarchy(controller).join(path.trim_start_matches('/')))
 }
