@@ -1,6 +1,7 @@
 //! `linux.seccomp` with every name checked.
 
 mod read;
+mod typed;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,5 @@
-//! Reads a profile from `config.json` or from the types of the `oci-spec` crate.
+//! Reads a profile from the text of `config.json`.
 
-use oci_spec::runtime::LinuxSeccomp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,17 +54,6 @@ impl Profile {
             Error::invalid("linux.seccomp", "a seccomp profile", error.to_string())
         })?;
         profile(raw)
-    }
-
-    /// Takes the profile from the types of the `oci-spec` crate.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with the place of the first value that is not the specification's.
-    pub fn from_oci(seccomp: &LinuxSeccomp) -> Result<Self> {
-        let value = serde_json::to_value(seccomp).map_err(|error| {
-            Error::invalid("linux.seccomp", "a seccomp profile", error.to_string())
-        })?;
-        Self::from_json(&value)
     }
 }
 
@@ -122,9 +110,14 @@ fn action(at: &str, name: &str, errno_at: &str, errno: Option<u64>) -> Result<Ac
         let known = ActionKind::ALL.map(ActionKind::name).join(", ");
         Error::invalid(at, format!("one of {known}"), quoted(name))
     })?;
+    with_errno(kind, errno_at, errno)
+}
+
+/// The action with the value that the profile gives it, EPERM if none.
+pub(super) fn with_errno(kind: ActionKind, errno_at: &str, errno: Option<u64>) -> Result<Action> {
     let Some(errno) = errno else { return Ok(kind.with_errno(EPERM)) };
     if !kind.takes_errno() {
-        let expected = format!("no value, for {name} returns none");
+        let expected = format!("no value, for {} returns none", kind.name());
         return Err(Error::invalid(errno_at, expected, errno.to_string()));
     }
     let max = if kind == ActionKind::Trace { MAX_TRACE } else { MAX_ERRNO };
@@ -138,16 +131,7 @@ fn action(at: &str, name: &str, errno_at: &str, errno: Option<u64>) -> Result<Ac
 
 fn rule((i, raw): (usize, RawRule)) -> Result<Rule> {
     let at = format!("syscalls[{i}]");
-    if raw.names.is_empty() {
-        return Err(Error::invalid(format!("{at}.names"), "at least one name", "none"));
-    }
-    if let Some(empty) = raw.names.iter().position(String::is_empty) {
-        return Err(Error::invalid(
-            format!("{at}.names[{empty}]"),
-            "the name of a system call",
-            "\"\"",
-        ));
-    }
+    check_names(&at, &raw.names)?;
     let action =
         action(&format!("{at}.action"), &raw.action, &format!("{at}.errnoRet"), raw.errno_ret)?;
     let args = raw
@@ -165,11 +149,24 @@ fn argument(at: &str, raw: &RawArg) -> Result<Arg> {
         let known = Operator::ALL.map(Operator::name).join(", ");
         Error::invalid(format!("{at}.op"), format!("one of {known}"), quoted(&raw.op))
     })?;
-    let index = u8::try_from(raw.index)
-        .ok()
-        .filter(|index| *index < 6)
-        .ok_or_else(|| Error::invalid(format!("{at}.index"), "0 to 5", raw.index.to_string()))?;
-    Ok(Arg { index, op, value: raw.value, value_two: raw.value_two })
+    Ok(Arg { index: index(at, raw.index)?, op, value: raw.value, value_two: raw.value_two })
+}
+
+pub(super) fn index(at: &str, index: u64) -> Result<u8> {
+    let small = u8::try_from(index).ok().filter(|index| *index < 6);
+    small.ok_or_else(|| Error::invalid(format!("{at}.index"), "0 to 5", index.to_string()))
+}
+
+pub(super) fn check_names(at: &str, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Err(Error::invalid(format!("{at}.names"), "at least one name", "none"));
+    }
+    match names.iter().position(String::is_empty) {
+        Some(empty) => {
+            Err(Error::invalid(format!("{at}.names[{empty}]"), "the name of a system call", "\"\""))
+        }
+        None => Ok(()),
+    }
 }
 
 fn quoted(text: &str) -> String {

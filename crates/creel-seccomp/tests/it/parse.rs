@@ -112,6 +112,32 @@ fn the_types_of_oci_spec_say_the_same_as_the_text() {
 }
 
 #[test]
+fn every_architecture_of_oci_spec_is_ours() {
+    for arch in Arch::ALL {
+        let json = json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": [arch.name()] });
+        let typed: LinuxSeccomp = serde_json::from_value(json).unwrap();
+        assert_eq!(Profile::from_oci(&typed).unwrap().architectures, [arch]);
+    }
+}
+
+#[test]
+fn the_types_of_oci_spec_are_checked_as_the_text_is() {
+    for (json, error) in [
+        (with_rule(json!({ "errnoRet": 1 })), "syscalls[0].errnoRet: "),
+        (with_rule(json!({ "names": [] })), "syscalls[0].names: "),
+        (
+            with_rule(json!({ "args": [{ "index": 6, "value": 1, "op": "SCMP_CMP_EQ" }] })),
+            "syscalls[0].args[0].index: ",
+        ),
+        (json!({ "defaultAction": "SCMP_ACT_LOG", "defaultErrnoRet": 1 }), "defaultErrnoRet: "),
+    ] {
+        let typed: LinuxSeccomp = serde_json::from_value(json).unwrap();
+        let found = Profile::from_oci(&typed).unwrap_err().to_string();
+        assert!(found.starts_with(error), "{found}");
+    }
+}
+
+#[test]
 fn values_of_actions_are_eperm_unless_named() {
     let read = |value: Value| Profile::from_json(&value).unwrap().default_action;
     assert_eq!(read(json!({ "defaultAction": "SCMP_ACT_ERRNO" })), Action::Errno(1));
