@@ -35,11 +35,14 @@ pub use container::{Container, State};
 pub use error::{ConfigError, Error, Result, StepError};
 pub use exec::ExecOptions;
 pub use host::Host;
-pub use plan::{Plan, PlanOptions, Planned, Stage, compile};
+pub use plan::{
+    Cgroup, Explanation, Fault, Hook, Hooks, Joined, PLAN_SCHEMA, Plan, PlanOptions, Planned,
+    Report, Row, SeccompListener, Stage, compile, compile_exec, explain, step_kinds,
+};
 pub use pointer::Pointer;
 pub use process::{Launched, Signals, close_from, seal, signal};
 pub use runtime::{CreateOptions, Runtime};
 pub use state::{ContainerId, Status};
 pub use step::{Detail, Failure, Kind, Op, Step};
 pub use time::now;
-pub use validate::validate;
+pub use validate::{validate, validate_process};

@@ -22,7 +22,7 @@ pub use spec::{
 };
 
 /// The largest `config.json`, in bytes. The largest that engines are known to write have about 100 KiB.
-pub const CONFIG_MAX: u64 = 16 << 20;
+pub(crate) const CONFIG_MAX: u64 = 16 << 20;
 
 /// A bundle whose config was read and parsed, not yet checked.
 #[derive(Debug)]
@@ -80,6 +80,11 @@ impl Bundle {
     #[must_use]
     pub fn line(&self, pointer: &Pointer) -> usize {
         scan::line_of(&self.text, pointer.as_str())
+    }
+
+    /// The line of each of `pointers`, in one pass; none for what is not written there.
+    pub(crate) fn lines(&self, pointers: &[&str]) -> Vec<Option<usize>> {
+        scan::lines_of(&self.text, pointers)
     }
 
     /// Adds the line to each of the first hundred faults that has none: more than anyone reads.

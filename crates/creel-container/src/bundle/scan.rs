@@ -3,6 +3,7 @@
 //! Both are asked only when there is something to report, so loading a good file never pays for
 //! them. The walk is iterative: no nesting depth can exhaust the stack.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// The pointer of the innermost value that holds the byte before `offset`, where `serde_json` stops
@@ -38,6 +39,28 @@ pub(crate) fn line_of(text: &[u8], pointer: &str) -> usize {
         }
     }
     1 + text.iter().take(best).filter(|byte| **byte == b'\n').count()
+}
+
+/// The lines, counted from 1, of those `pointers` that exist, in one pass.
+pub(crate) fn lines_of(text: &[u8], pointers: &[&str]) -> Vec<Option<usize>> {
+    let mut wanted: HashMap<&str, Option<usize>> =
+        pointers.iter().map(|pointer| (*pointer, None)).collect();
+    let (mut line, mut counted) = (1, 0);
+    let mut walk = Walk::new(text);
+    while let Some(event) = walk.next_event() {
+        let Event::Enter { start } = event else { continue };
+        line += text
+            .get(counted..start)
+            .unwrap_or_default()
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        counted = start;
+        if let Some(found) = wanted.get_mut(walk.path.as_str()) {
+            found.get_or_insert(line);
+        }
+    }
+    pointers.iter().map(|pointer| wanted.get(pointer).copied().flatten()).collect()
 }
 
 /// Whether there is a value at `pointer`.

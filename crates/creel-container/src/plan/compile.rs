@@ -8,12 +8,12 @@ use super::{
     Hooks, Joined, Plan, Planned, cgroup, devices, hooks, mounts, namespaces, process, root,
     security,
 };
-use crate::bundle::{Bundle, Spec};
+use crate::bundle::{Bundle, Process, Spec};
 use crate::error::ConfigError;
 use crate::host::Host;
 use crate::pointer::Pointer;
 use crate::step::{MountKind, Step, Text};
-use crate::validate::{Faults, namespace, validate};
+use crate::validate::{Faults, namespace, validate, validate_process};
 
 /// What the caller of `create` decides besides the config.
 #[derive(Clone, Debug, Default)]
@@ -50,20 +50,32 @@ pub fn compile(
     if !faults.is_empty() {
         return Err(bundle.with_lines(faults));
     }
-    let mut compiler = Compiler {
-        spec: &bundle.spec,
-        linux: bundle.spec.linux.as_ref(),
-        bundle: &bundle.directory,
-        host,
-        options,
-        plan: Plan::empty(),
-        faults,
-    };
+    let mut compiler = Compiler::new(bundle, host, options);
     compiler.compile();
     match compiler.faults.is_empty() {
         true => Ok(compiler.plan),
         false => Err(bundle.with_lines(compiler.faults)),
     }
+}
+
+/// Checks `process`, which joins the running container of `bundle`, and compiles it into a plan for `host`: what the
+/// process does once it is in the container's namespaces. The filter is the container's own.
+///
+/// # Errors
+/// Every fault of the process, and everything it asks for that creel or `host` cannot do.
+pub fn compile_exec(
+    process: &Process,
+    bundle: &Bundle,
+    host: &Host,
+    options: &PlanOptions,
+) -> Result<Plan, Vec<ConfigError>> {
+    let faults = validate_process(process);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut compiler = Compiler::new(bundle, host, options);
+    process::joining(&mut compiler, process);
+    if compiler.faults.is_empty() { Ok(compiler.plan) } else { Err(compiler.faults) }
 }
 
 /// A plan in the making.
@@ -78,7 +90,13 @@ pub(super) struct Compiler<'a> {
     pub(super) faults: Faults,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    fn new(bundle: &'a Bundle, host: &'a Host, options: &'a PlanOptions) -> Self {
+        let spec = &bundle.spec;
+        let (linux, bundle) = (spec.linux.as_ref(), bundle.directory.as_path());
+        Self { spec, linux, bundle, host, options, plan: Plan::empty(), faults: Faults::new() }
+    }
+
     fn compile(&mut self) {
         cgroup::place_and_limits(self);
         hooks::all(self);

@@ -18,11 +18,13 @@ mod capabilities;
 mod cgroup;
 mod compile;
 mod devices;
+mod explain;
 mod hooks;
 mod mounts;
 mod namespaces;
 mod options;
 mod process;
+mod report;
 mod rlimits;
 mod root;
 mod security;
@@ -33,8 +35,10 @@ use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
-pub use compile::{PlanOptions, compile};
+pub use compile::{PlanOptions, compile, compile_exec};
+pub use explain::{Explanation, explain, step_kinds};
 pub(crate) use namespaces::kind;
+pub use report::{Fault, PLAN_SCHEMA, Report, Row};
 
 /// What a bundle's config means on this host: every decision made, nothing done.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ pub(crate) const fn kind(typ: LinuxNamespaceType) -> Kind {
 
 /// A session keyring of the container's own, unless the caller keeps its own.
 pub(super) fn keyring(c: &mut Compiler<'_>) {
-    if !c.options.no_new_keyring && c.spec.process.is_some() {
+    if !c.options.no_new_keyring {
         let at = Pointer::new("process");
         let name = c.text(&at, format!("_ses.{}", c.options.id));
         c.step(at, Step::SessionKeyring(SessionKeyring { name }));

@@ -23,19 +23,48 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// The terminal, while `/dev` can still be changed.
 pub(super) fn console(c: &mut Compiler<'_>) {
-    let Some(process) = c.spec.process.as_ref().filter(|process| process.terminal) else { return };
+    let process = c.spec.process.as_ref();
+    terminal(c, process, true);
+}
+
+fn terminal(c: &mut Compiler<'_>, process: Option<&Process>, dev_console: bool) {
+    let Some(process) = process.filter(|process| process.terminal) else { return };
     let size = process.console_size.map_or((0, 0), |size| {
         // `validate` has seen that both fit.
         (u16::try_from(size.width()).unwrap_or(0), u16::try_from(size.height()).unwrap_or(0))
     });
     c.plan.terminal = true;
-    let console = Console { size, uid: process.user.uid(), dev_console: true };
+    let console = Console { size, uid: process.user.uid(), dev_console };
     c.step(Pointer::new("process.terminal"), Step::Console(console));
 }
 
 /// Everything else, in the order in which each can still be done.
 pub(super) fn all(c: &mut Compiler<'_>) {
     let Some(process) = &c.spec.process else { return };
+    // The caller's own binding to CPUs is not the container's.
+    c.step(Pointer::new("process"), Step::Affinity(Affinity { cpus: Vec::new() }));
+    becoming(c, process, true);
+}
+
+/// The steps of a process that joins a container: those that a new one makes for itself, in the same order.
+pub(super) fn joining(c: &mut Compiler<'_>, process: &Process) {
+    let cpus = |list: &Option<String>| list.as_deref().and_then(|list| number_list(list, 8191));
+    let affinity = process.exec_cpu_affinity.as_ref();
+    if let Some(cpus) = affinity.and_then(|affinity| cpus(&affinity.initial)) {
+        c.step(Pointer::new("process.execCPUAffinity.initial"), Step::Affinity(Affinity { cpus }));
+    }
+    c.step(Pointer::new("linux.cgroupsPath"), Step::AwaitGo);
+    if let Some(cpus) = affinity.and_then(|affinity| cpus(&affinity.after)) {
+        c.step(Pointer::new("process.execCPUAffinity.final"), Step::Affinity(Affinity { cpus }));
+    } else if affinity.is_none() {
+        c.step(Pointer::new("process"), Step::Affinity(Affinity { cpus: Vec::new() }));
+    }
+    super::namespaces::keyring(c);
+    terminal(c, Some(process), false);
+    becoming(c, process, false);
+}
+
+fn becoming(c: &mut Compiler<'_>, process: &Process, create: bool) {
     // With the caller's privileges.
     limits(c, process);
     execution_domain(c);
@@ -44,7 +73,7 @@ pub(super) fn all(c: &mut Compiler<'_>) {
     }
     let at = Pointer::new("process.cwd");
     let path = c.text(&at, process.cwd.as_os_str().as_bytes());
-    c.step(at, Step::WorkingDirectory(WorkingDirectory { path, create: true }));
+    c.step(at, Step::WorkingDirectory(WorkingDirectory { path, create }));
     if !process.terminal {
         c.step(
             Pointer::new("process.user.uid"),
@@ -78,8 +107,6 @@ fn limits(c: &mut Compiler<'_>, process: &Process) {
     for (i, limit) in process.rlimits.iter().flatten().enumerate() {
         c.step(Pointer::item("process.rlimits", i), Step::Rlimit(rlimits::rlimit(limit)));
     }
-    // The caller's own binding to CPUs is not the container's.
-    c.step(Pointer::new("process"), Step::Affinity(Affinity { cpus: Vec::new() }));
     if let Some(scheduler) = &process.scheduler {
         c.step(Pointer::new("process.scheduler"), Step::Scheduler(scheduling(scheduler)));
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::step::{
-    Attributes, CgroupMount, Device, DeviceKind, Filesystem, Identity, LoadSeccomp, Mount,
-    MountKind, Propagation, Step,
+    Affinity, Attributes, CgroupMount, Device, DeviceKind, Filesystem, Identity, LoadSeccomp,
+    Mount, MountKind, Personality, Propagation, Rlimit, Scheduler, SetCapabilities, Step,
 };
 use crate::validate::CAPABILITIES;
 
@@ -21,10 +21,10 @@ impl fmt::Display for Step {
             Self::RootPropagation(it) => write!(f, "make / {}", propagation_word(it.flags)),
             Self::MakeRoot(it) if it.bind => write!(f, "make the root a mount of {}", it.path),
             Self::MakeRoot(it) => write!(f, "open the root {}", it.path),
-            Self::Mount(it) => mount(f, it),
+            Self::Mount(it) => it.fmt(f),
             Self::AwaitGo => f.write_str("wait until the process is in all its cgroups"),
             Self::CgroupNamespace(_) => f.write_str("make a cgroup namespace"),
-            Self::Device(it) => device(f, it),
+            Self::Device(it) => it.fmt(f),
             Self::DeviceLink(it) => write!(f, "link {} to {}", it.path, it.target),
             Self::Console(it) => {
                 write!(f, "open a terminal of {} columns and {} rows", it.size.0, it.size.1)
@@ -40,80 +40,90 @@ impl fmt::Display for Step {
             Self::ReadonlyPath(it) => write!(f, "make {} read-only", it.path),
             Self::RootReadonly(_) => f.write_str("make the root read-only"),
             Self::WorkingDirectory(it) => write!(f, "enter the working directory {}", it.path),
-            Self::OomScoreAdj(_)
-            | Self::Rlimit(_)
-            | Self::Scheduler(_)
-            | Self::IoPriority(_)
-            | Self::Affinity(_)
-            | Self::Personality(_)
-            | Self::MemoryPolicy(_) => limit(self, f),
+            Self::OomScoreAdj(it) => write!(f, "adjust the oom score by {}", it.value),
+            Self::Rlimit(it) => it.fmt(f),
+            Self::Scheduler(it) => it.fmt(f),
+            Self::IoPriority(it) => {
+                write!(f, "set io class {}, priority {}", it.class, it.priority)
+            }
+            Self::Affinity(it) => it.fmt(f),
+            Self::Personality(it) => it.fmt(f),
+            Self::MemoryPolicy(it) => {
+                write!(f, "set memory policy {:#x}, nodes {:x?}", it.mode, it.nodes)
+            }
             Self::Umask(it) => write!(f, "set the umask {:04o}", it.mask),
             Self::DropBounding(it) => write!(f, "bound capabilities to {}", Names(it.keep)),
-            Self::Identity(it) => identity(f, it),
-            Self::SetCapabilities(it) => capabilities(f, &it.sets),
+            Self::Identity(it) => it.fmt(f),
+            Self::SetCapabilities(it) => it.fmt(f),
             Self::NoNewPrivileges(_) => f.write_str("gain no new privileges by exec"),
             Self::AppArmor(it) => write!(f, "exec with the AppArmor profile {}", it.profile),
             Self::Selinux(it) => write!(f, "exec with the SELinux label {}", it.label),
-            Self::LoadSeccomp(it) => seccomp(f, it),
+            Self::LoadSeccomp(it) => it.fmt(f),
             Self::LookUpProgram(it) => write!(f, "find the program {}", it.name),
         }
     }
 }
 
-/// The steps that limit and schedule.
-fn limit(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match step {
-        Step::OomScoreAdj(it) => write!(f, "adjust the oom score by {}", it.value),
-        Step::Rlimit(it) => {
-            write!(f, "limit {} to {} of {}", it.name, Limit(it.soft), Limit(it.hard))
-        }
-        Step::Scheduler(it) => {
-            let policy = match it.policy {
-                0 => "SCHED_OTHER",
-                1 => "SCHED_FIFO",
-                2 => "SCHED_RR",
-                3 => "SCHED_BATCH",
-                5 => "SCHED_IDLE",
-                6 => "SCHED_DEADLINE",
-                _ => "an unknown policy",
-            };
-            write!(f, "schedule by {policy}, nice {}, priority {}", it.nice, it.priority)
-        }
-        Step::IoPriority(it) => {
-            write!(f, "set the io class {} and priority {}", it.class, it.priority)
-        }
-        Step::Affinity(it) if it.cpus.is_empty() => f.write_str("run on every CPU"),
-        Step::Affinity(it) => write!(f, "run on the CPUs {:?}", it.cpus),
-        Step::Personality(it) => {
-            write!(f, "take the personality {}", if it.domain == 0 { "LINUX" } else { "LINUX32" })
-        }
-        Step::MemoryPolicy(it) => {
-            write!(f, "set the memory policy {:#x} on nodes {:x?}", it.mode, it.nodes)
-        }
-        other => write!(f, "{}", other.kind_word()),
+impl fmt::Display for Rlimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit {} to {} of {}", self.name, Limit(self.soft), Limit(self.hard))
     }
 }
 
-fn mount(f: &mut fmt::Formatter<'_>, mount: &Mount) -> fmt::Result {
-    match &mount.kind {
-        MountKind::Filesystem(Filesystem { fstype, copy_up, .. }) => {
-            write!(f, "mount {fstype} on {}", mount.destination)?;
-            if *copy_up {
-                f.write_str(", with what is there")?;
+impl fmt::Display for Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = match self.policy {
+            0 => "SCHED_OTHER",
+            1 => "SCHED_FIFO",
+            2 => "SCHED_RR",
+            3 => "SCHED_BATCH",
+            5 => "SCHED_IDLE",
+            6 => "SCHED_DEADLINE",
+            _ => "an unknown policy",
+        };
+        write!(f, "schedule by {policy}, nice {}, priority {}", self.nice, self.priority)
+    }
+}
+
+impl fmt::Display for Affinity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cpus.as_slice() {
+            [] => f.write_str("run on every CPU"),
+            cpus => write!(f, "run on the CPUs {cpus:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Personality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "take the personality {}", if self.domain == 0 { "LINUX" } else { "LINUX32" })
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            MountKind::Filesystem(Filesystem { fstype, copy_up, .. }) => {
+                write!(f, "mount {fstype} on {}", self.destination)?;
+                if *copy_up {
+                    f.write_str(", with what is there")?;
+                }
+            }
+            MountKind::Bind(bind) => {
+                let tree = if bind.recursive { "the tree " } else { "" };
+                write!(f, "bind {tree}{} on {}", bind.source, self.destination)?;
+            }
+            MountKind::Remount(_) => write!(f, "remount {}", self.destination)?,
+            MountKind::Cgroup(CgroupMount { namespaced: true, .. }) => {
+                write!(f, "mount cgroups on {}", self.destination)?;
+            }
+            MountKind::Cgroup(_) => {
+                write!(f, "bind the container's cgroups on {}", self.destination)?;
             }
         }
-        MountKind::Bind(bind) => {
-            let tree = if bind.recursive { "the tree " } else { "" };
-            write!(f, "bind {tree}{} on {}", bind.source, mount.destination)?;
-        }
-        MountKind::Remount(_) => write!(f, "remount {}", mount.destination)?,
-        MountKind::Cgroup(CgroupMount { namespaced: true, .. }) => {
-            write!(f, "mount cgroups on {}", mount.destination)?;
-        }
-        MountKind::Cgroup(_) => write!(f, "bind the container's cgroups on {}", mount.destination)?,
+        let words = options(self);
+        if words.is_empty() { Ok(()) } else { write!(f, " ({})", words.join(",")) }
     }
-    let words = options(mount);
-    if words.is_empty() { Ok(()) } else { write!(f, " ({})", words.join(",")) }
 }
 
 /// The options of a mount as the config would write them.
@@ -172,50 +182,58 @@ fn propagation_word(flags: u64) -> &'static str {
     }
 }
 
-fn device(f: &mut fmt::Formatter<'_>, device: &Device) -> fmt::Result {
-    write!(f, "make {} a ", device.path)?;
-    let (major, minor) = device.number;
-    match device.kind {
-        DeviceKind::Char => write!(f, "character device {major}:{minor}")?,
-        DeviceKind::Block => write!(f, "block device {major}:{minor}")?,
-        DeviceKind::Fifo => f.write_str("fifo")?,
-    }
-    write!(f, ", mode {:04o}", device.mode)?;
-    if (device.uid, device.gid) != (0, 0) {
-        write!(f, ", owner {}:{}", device.uid, device.gid)?;
-    }
-    Ok(())
-}
-
-fn identity(f: &mut fmt::Formatter<'_>, it: &Identity) -> fmt::Result {
-    write!(f, "become user {}, group {}", it.uid, it.gid)?;
-    match &it.groups {
-        None => f.write_str(", keep the other groups"),
-        Some(groups) if groups.is_empty() => Ok(()),
-        Some(groups) => write!(f, ", other groups {groups:?}"),
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "make {} a ", self.path)?;
+        let (major, minor) = self.number;
+        match self.kind {
+            DeviceKind::Char => write!(f, "character device {major}:{minor}")?,
+            DeviceKind::Block => write!(f, "block device {major}:{minor}")?,
+            DeviceKind::Fifo => f.write_str("fifo")?,
+        }
+        write!(f, ", mode {:04o}", self.mode)?;
+        if (self.uid, self.gid) != (0, 0) {
+            write!(f, ", owner {}:{}", self.uid, self.gid)?;
+        }
+        Ok(())
     }
 }
 
-fn capabilities(f: &mut fmt::Formatter<'_>, sets: &crate::step::Capabilities) -> fmt::Result {
-    write!(f, "set the capabilities {}", Names(sets.effective))?;
-    for (name, set) in [
-        ("permitted", sets.permitted),
-        ("inheritable", sets.inheritable),
-        ("ambient", sets.ambient),
-    ] {
-        if set != sets.effective {
-            write!(f, ", {name} {}", Names(set))?;
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "become user {}, group {}", self.uid, self.gid)?;
+        match &self.groups {
+            None => f.write_str(", keep the other groups"),
+            Some(groups) if groups.is_empty() => Ok(()),
+            Some(groups) => write!(f, ", other groups {groups:?}"),
         }
     }
-    Ok(())
 }
 
-fn seccomp(f: &mut fmt::Formatter<'_>, it: &LoadSeccomp) -> fmt::Result {
-    f.write_str("load the seccomp filter")?;
-    if it.filter.listener.is_some() {
-        f.write_str(" and send its listener")?;
+impl fmt::Display for SetCapabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set the capabilities {}", Names(self.sets.effective))?;
+        for (name, set) in [
+            ("permitted", self.sets.permitted),
+            ("inheritable", self.sets.inheritable),
+            ("ambient", self.sets.ambient),
+        ] {
+            if set != self.sets.effective {
+                write!(f, ", {name} {}", Names(set))?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+impl fmt::Display for LoadSeccomp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("load the seccomp filter")?;
+        if self.filter.listener.is_some() {
+            f.write_str(" and send its listener")?;
+        }
+        Ok(())
+    }
 }
 
 /// Capabilities by name: `all 41`, `none`, or the names without `CAP_`.
