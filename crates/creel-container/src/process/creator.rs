@@ -103,7 +103,7 @@ impl Creator<'_> {
             *cgroup = self.make_cgroup()?;
         }
         if let Some(cgroup) = cgroup {
-            init.join_cgroup(cgroup)?;
+            init.join_cgroup(cgroup, first)?;
         }
         init.tell(&Message::Go)?;
         self.accompany(init, &state, output.borrowed())?;

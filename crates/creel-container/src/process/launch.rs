@@ -90,10 +90,9 @@ fn clone_error(plan: &Plan, errno: rustix::io::Errno) -> Error {
 }
 
 impl Launched {
-    /// Puts the child into the cgroups that the clone did not.
-    pub(crate) fn join_cgroup(&self, cgroup: &creel_cgroups::Cgroup) -> Result<()> {
+    /// Puts the child into the cgroups that the clone did not; `in_v2` tells whether it went into that of v2.
+    pub(crate) fn join_cgroup(&self, cgroup: &creel_cgroups::Cgroup, in_v2: bool) -> Result<()> {
         let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
-        let in_v2 = v2_directory(Some(cgroup))?.is_some();
         cgroup.join(pid, in_v2).map_err(|error| super::cgroup_error(&error))
     }
 
