@@ -1,13 +1,13 @@
 //! Makes the directories of a cgroup, and what must be so before a process may enter them.
 
-use std::{os::fd::AsFd, path::PathBuf};
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, mkdirat, unlinkat},
+    fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat},
     io::{Errno, write},
 };
 
-use super::{Cgroup, Member, open_file, read_again, read_file, write_file};
+use super::{Cgroup, DIRECTORY, Member, open_file, read_again, read_file, write_file};
 use crate::{
     controller::{Controller, Controllers},
     error::{Error, Result},
@@ -158,13 +158,15 @@ impl Cgroup {
         for level in
             [""].into_iter().chain(self.path.levels()).filter(|level| *level != self.path.as_str())
         {
-            let at = || self.hierarchies.root().join(name).join(level);
+            let at = || self.whole(&format!("{name}/{level}"));
             let available = known(level).map_err(Error::os("read cgroup.controllers of", at()))?;
             if let Some(controller) = needed.without(available).iter().next() {
                 return Err(missing(settings, controller, at(), None));
             }
-            let file = format!("{name}/{level}/cgroup.subtree_control");
-            let refused = enable(&self.root, &file, wanted.without(wanted.without(available)))
+            let directory =
+                openat(&self.root, format!("{name}/{level}").as_str(), DIRECTORY, Mode::empty())
+                    .map_err(Error::os("open", at()))?;
+            let refused = enable(&directory, wanted.without(wanted.without(available)))
                 .map_err(Error::os("write to cgroup.subtree_control of", at()))?;
             if let Some((controller, errno)) =
                 refused.into_iter().find(|(c, _)| needed.contains(*c))
@@ -198,22 +200,29 @@ fn place(hierarchy: &Hierarchy, below: &str) -> String {
     format!("{}/{below}", hierarchy.name)
 }
 
-/// Enables controllers for the children of one cgroup, those that are not yet: all at once, and one by one if the
-/// kernel refuses. Says which it refused.
+/// Enables controllers for the children of one cgroup, those that are not yet: all at once, and one
+/// by one if the kernel refuses. Says which it refused.
 fn enable(
-    root: impl AsFd,
-    file: &str,
+    directory: &OwnedFd,
     controllers: Controllers,
 ) -> std::result::Result<Vec<(Controller, Errno)>, Errno> {
-    let control = open_file(root, file, OFlags::RDWR)?;
+    let control = open_file(directory, "cgroup.subtree_control", OFlags::RDWR)?;
     let missing = controllers.without(Controllers::from_v2_names(&read_again(&control)?));
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A cgroup with processes would take those controllers that know threads, and thereby become
+    // threaded: then its children take no process at all. Only the root of all, which has no type,
+    // may have both.
+    let is_root = matches!(open_file(directory, "cgroup.type", OFlags::RDONLY), Err(Errno::NOENT));
+    if !is_root && !read_file(directory, "cgroup.procs")?.is_empty() {
+        return Ok(missing.iter().map(|controller| (controller, Errno::BUSY)).collect());
+    }
     let line = |controllers: Controllers| {
-        controllers
-            .iter()
-            .filter_map(Controller::v2_name)
-            .fold(String::new(), |line, name| line + "+" + name + " ")
+        let names = controllers.iter().filter_map(Controller::v2_name);
+        names.fold(String::new(), |line, name| line + "+" + name + " ")
     };
-    if missing.is_empty() || write(&control, line(missing).as_bytes()).is_ok() {
+    if write(&control, line(missing).as_bytes()).is_ok() {
         return Ok(Vec::new());
     }
     let each = missing.iter().filter_map(|controller| {

@@ -114,7 +114,12 @@ impl Cgroup {
 
     /// The whole path, for messages.
     fn place(&self, member: &Member) -> PathBuf {
-        self.hierarchies.root().join(member.below.strip_prefix("./").unwrap_or(&member.below))
+        self.whole(&member.below)
+    }
+
+    /// The whole path of what is below the directory of the mounts.
+    fn whole(&self, below: &str) -> PathBuf {
+        self.hierarchies.root().join(below.strip_prefix("./").unwrap_or(below))
     }
 
     /// The cgroup's directory in one hierarchy; none if it does not exist.

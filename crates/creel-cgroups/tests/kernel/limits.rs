@@ -1,7 +1,7 @@
 //! What the kernel shows after the settings are applied.
 
 use creel_cgroups::{
-    Cgroup, Controller, Cpu, Error, Hierarchies, HugepageLimit, Memory, Pids, Resources,
+    Cgroup, CgroupPath, Controller, Cpu, Error, Hierarchies, HugepageLimit, Memory, Pids, Resources,
 };
 
 use crate::{Guard, Shell, on_each_layout, own_path};
@@ -137,8 +137,7 @@ fn a_cpuset_is_its_parents_unless_it_is_set() {
         let guard = Guard::new(hierarchies, &Resources { cpu, ..Resources::default() });
         assert_eq!(["cpuset.cpus", "cpuset.mems"].map(|file| guard.read(file)), ["0", "0"]);
         if hierarchies.v1(Controller::Cpuset).is_some() {
-            let below =
-                creel_cgroups::CgroupPath::parse(&format!("{}/a/b", guard.0.path())).unwrap();
+            let below = CgroupPath::parse(&format!("{}/a/b", guard.0.path())).unwrap();
             let below =
                 Cgroup::create(hierarchies.clone(), below, &creel_cgroups::Settings::default());
             let below = Guard(below.unwrap());
@@ -185,5 +184,26 @@ fn a_v2_controller_that_is_not_there_is_named_and_nothing_is_left() {
         );
         let left = Cgroup::open(hierarchies.clone(), path).unwrap();
         assert!(!left.paths().any(|(_, path)| path.exists()));
+    });
+}
+
+#[test]
+fn a_v2_cgroup_with_processes_cannot_pass_controllers_on() {
+    on_each_layout(|hierarchies| {
+        if hierarchies.v1(Controller::Pids).is_some() || !has(hierarchies, Controller::Pids) {
+            return;
+        }
+        let guard = Guard::empty(hierarchies);
+        let _shell = Shell::within(&guard.0);
+        let path = CgroupPath::parse(&format!("{}/below", guard.0.path())).unwrap();
+        let resources = Resources { pids: Pids { limit: Some(5) }, ..Resources::default() };
+        let settings = resources.compile(hierarchies).unwrap();
+        let error = Cgroup::create(hierarchies.clone(), path, &settings).unwrap_err().to_string();
+        let expected = format!(
+            "linux.resources.pids.limit: controller pids is not available in /sys/fs/cgroup/{}: it holds processes itself, \
+             which a cgroup that passes controllers on must not",
+            guard.0.path()
+        );
+        assert_eq!(error, expected);
     });
 }
