@@ -1,5 +1,6 @@
 //! `cargo xtask build`: the release binary, static and without what it does not need.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +38,8 @@ pub fn creel(repo: &Repo) -> Result<PathBuf> {
 /// When the build fails, or leaves no program behind.
 pub fn static_program(repo: &Repo, package: &str) -> Result<PathBuf> {
     let mut cargo = repo.cargo();
-    cargo.args(["build", "--quiet", "--release", "--package", package, "--target", &repo.triple]);
+    cargo.args(["build", "--release", "--package", package, "--target", &repo.triple]);
+    cargo.args(quiet());
     // Both would add to the flags or replace them.
     cargo.env("RUSTFLAGS", STATIC).env_remove("CARGO_ENCODED_RUSTFLAGS");
     repo::run(&mut cargo)?;
@@ -52,9 +54,14 @@ pub fn static_program(repo: &Repo, package: &str) -> Result<PathBuf> {
 /// When the build fails, or leaves no program behind.
 pub fn test_program(repo: &Repo, package: &str) -> Result<PathBuf> {
     let mut cargo = repo.cargo();
-    cargo.args(["build", "--quiet", "--package", package]);
+    cargo.args(["build", "--package", package]).args(quiet());
     repo::run(&mut cargo)?;
     let program = repo.target.join("debug").join(package);
     ensure!(program.exists(), "the build left no {}", program.display());
     Ok(program)
+}
+
+/// Cargo's progress is for people.
+fn quiet() -> Option<&'static str> {
+    (!std::io::stderr().is_terminal()).then_some("--quiet")
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::tally::{Counts, Skip, Tally};
-use crate::output;
+use crate::{output, repo};
 
 /// What came of a stage.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub(super) fn run(command: &mut Command, limit: Duration, mut each: impl FnMut(&
     let (mut child, lines) = match started {
         Ok(started) => started,
         Err(error) => {
-            each(&format!("cannot start {command:?}: {error:#}"));
+            each(&format!("cannot start {}: {error:#}", repo::shown(command)));
             return false;
         }
     };
