@@ -26,6 +26,8 @@ pub enum Purpose {
     Bench,
     /// `cargo xtask bench --crun-static`.
     CrunStatic,
+    /// `cargo xtask vm`.
+    Vm,
 }
 
 /// Arguments of `deps`.
@@ -55,7 +57,7 @@ struct Package {
     used_by: &'static [Purpose],
 }
 
-use Purpose::{Bench, Build, CrunStatic, DebianDemo, Demo, Test};
+use Purpose::{Bench, Build, CrunStatic, DebianDemo, Demo, Test, Vm};
 
 const PACKAGES: &[Package] = &[
     package("libc6-dev", Probe::File(&["libc.a"]), &[Build, Test, Demo, Bench]),
@@ -66,7 +68,7 @@ const PACKAGES: &[Package] = &[
     package("runc", Probe::Program("runc"), &[Test, Demo, Bench]),
     package("crun", Probe::Program("crun"), &[Test, Demo, Bench]),
     package("strace", Probe::Program("strace"), &[Test, Bench]),
-    package("mmdebstrap", Probe::Program("mmdebstrap"), &[DebianDemo]),
+    package("mmdebstrap", Probe::Program("mmdebstrap"), &[DebianDemo, Vm]),
     package("dpkg-dev", Probe::Program("dpkg-source"), &[CrunStatic]),
     package("make", Probe::Program("make"), &[CrunStatic]),
     package("autoconf", Probe::Program("autoconf"), &[CrunStatic]),
@@ -74,7 +76,14 @@ const PACKAGES: &[Package] = &[
     package("libtool", Probe::Program("libtoolize"), &[CrunStatic]),
     package("gperf", Probe::Program("gperf"), &[CrunStatic]),
     package("pkg-config", Probe::Program("pkg-config"), &[CrunStatic]),
-    package("python3-minimal", Probe::Program("python3"), &[CrunStatic]),
+    package("python3-minimal", Probe::Program("python3"), &[CrunStatic, Vm]),
+    package("qemu-system-x86", Probe::Program("qemu-system-x86_64"), &[Vm]),
+    package("qemu-utils", Probe::Program("qemu-img"), &[Vm]),
+    package("e2fsprogs", Probe::Program("mke2fs"), &[Vm]),
+    package("kmod", Probe::Program("depmod"), &[Vm]),
+    package("cpio", Probe::Program("cpio"), &[Vm]),
+    package("xz-utils", Probe::Program("xz"), &[Vm]),
+    package("zstd", Probe::Program("zstd"), &[Vm]),
     package("libyajl-dev", Probe::File(&["libyajl_s.a"]), &[CrunStatic]),
     package("libcap-dev", Probe::File(&["libcap.a"]), &[CrunStatic]),
 ];
@@ -114,6 +123,11 @@ pub fn ensure(repo: &Repo, purposes: &[Purpose]) -> Result<()> {
         bail!("please install (Debian's names): {names}");
     }
     install(repo, &missing)?;
+    // One package may have pushed out another (qemu's, where a newer version was there before).
+    let pushed_out = self::missing(repo, purposes);
+    if !pushed_out.is_empty() {
+        install(repo, &pushed_out)?;
+    }
     let still = self::missing(repo, purposes);
     if !still.is_empty() {
         bail!("apt-get installed {names}, and still there is no {}", still.join(" "));

@@ -12,3 +12,4 @@ pub mod output;
 pub mod repo;
 pub mod test;
 pub mod tidy;
+pub mod vm;

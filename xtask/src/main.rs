@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::repo::Repo;
-use xtask::{bench, build, conformance, demo, deps, man, output, test, tidy};
+use xtask::{bench, build, conformance, demo, deps, man, output, test, tidy, vm};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Task {
     Bench(bench::Args),
     /// Write manual pages and shell completions
     Man(man::Args),
+    /// Make and use a virtual machine with cgroup v2 and systemd
+    Vm(vm::Args),
     /// Check the house rules that clippy cannot
     Tidy,
 }
@@ -54,6 +56,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Conformance(args) => conformance::run(&repo, &args),
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Man(args) => man::run(&repo, &args),
+        Task::Vm(args) => vm::run(&repo, &args),
         Task::Tidy => tidy::run(&repo),
     }
 }
