@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use crate::deps::{self, Purpose};
+use crate::host::Hugetlb;
 use crate::repo::{self, Repo};
 use crate::{build, output};
 
@@ -49,7 +50,7 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     if args.crun_static {
         runtimes.push(format!("crun-static={}", crun_static(repo)?.display()));
     }
-    crate::test::prepare_host();
+    let _hugetlb = Hugetlb::new();
     let mut bench = repo.command(build::static_program(repo, "bench")?);
     bench.args(runtimes.iter().flat_map(|runtime| ["--runtime", runtime]));
     bench.args(args.jobs.iter().flat_map(|job| ["--job", job]));

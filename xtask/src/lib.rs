@@ -7,6 +7,7 @@ pub mod build;
 pub mod conformance;
 pub mod demo;
 pub mod deps;
+pub mod host;
 pub mod man;
 pub mod output;
 pub mod repo;

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use self::bundle::Workplace;
+use crate::build;
 use crate::deps::{self, Purpose};
+use crate::host::Hugetlb;
 use crate::output::{self, Style};
 use crate::repo::{self, Repo};
-use crate::{build, test};
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -74,7 +75,7 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     deps::ensure(repo, &purposes)?;
     output::line("all there");
     ensure!(repo::is_root(), "the containers shown are root's: run it as root");
-    test::prepare_host();
+    let _hugetlb = Hugetlb::new();
     let (path, bench) = build_all(repo, args)?;
     let start = Instant::now();
     let place = Workplace::new()?;

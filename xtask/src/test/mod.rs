@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every check and test there is, each stage in its turn, one sum at the end.
 
-mod setup;
 mod skips;
 mod stage;
 mod tally;
@@ -14,13 +13,16 @@ use self::stage::{Report, Stage};
 use crate::deps::{self, Purpose};
 use crate::output::{self, Style};
 use crate::repo::{self, Repo};
-use crate::{build, conformance, tidy};
+use crate::{build, conformance, tidy, vm};
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only tests whose name contains this; the checks are left out
     filter: Option<String>,
+    /// Run the suites in the virtual machine too (cgroup v2, systemd, AppArmor)
+    #[arg(long)]
+    vm: bool,
 }
 
 /// A stage that hangs is ended after this long, so that the later ones still run.
@@ -29,21 +31,19 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Runs everything, and exits with 1 if anything failed.
 ///
 /// # Errors
-/// When a package is missing that cannot be installed here.
+/// None so far: whatever goes wrong fails its stage.
 pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
-    let purposes: &[Purpose] =
-        if repo::is_root() { &[Purpose::Build, Purpose::Test] } else { &[Purpose::Build] };
-    deps::ensure(repo, purposes)?;
-    prepare_host();
-    let mut reports = Vec::new();
+    let mut reports = vec![packages(repo)];
     if args.filter.is_none() {
         reports.push(house_rules(repo));
         reports.push(check("format", repo.cargo().args(["fmt", "--all", "--check"])));
         reports.push(clippy(repo));
     }
     reports.push(crates(repo, args));
-    for package in ["conformance", "engines"] {
-        reports.push(suite(repo, package, args));
+    for (name, package, vm) in SUITES {
+        if args.vm || !vm {
+            reports.push(suite(repo, (name, package, vm), args));
+        }
     }
     if repo::is_root() {
         skips::compare(&repo.root.join("tests/allowed-skips.txt"), &mut reports);
@@ -51,9 +51,17 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     Ok(conclude(&reports))
 }
 
-/// Prepares the host for tests and measurements, where it is ours to prepare.
-pub fn prepare_host() {
-    setup::host();
+/// Without root only what compiles it all is needed: the containers' tests are skipped.
+fn packages(repo: &Repo) -> Report {
+    Report::timed("packages", |report| {
+        let purposes: &[Purpose] =
+            if repo::is_root() { &[Purpose::Build, Purpose::Test] } else { &[Purpose::Build] };
+        let done = deps::ensure(repo, purposes);
+        if let Err(error) = &done {
+            output::line(&format!("{error:#}"));
+        }
+        report.count("system packages", done.is_ok());
+    })
 }
 
 fn house_rules(repo: &Repo) -> Report {
@@ -109,20 +117,31 @@ fn cargo_test(repo: &Repo, arguments: &[&str]) -> Command {
     cargo
 }
 
+/// The stages with a runner of their own: name, package, and whether it runs in the machine.
+const SUITES: [(&str, &str, bool); 4] = [
+    ("conformance", "conformance", false),
+    ("engines", "engines", false),
+    ("conformance (vm)", "conformance", true),
+    ("engines (vm)", "engines", true),
+];
+
 /// A suite with a runner of its own, on the release binary.
-fn suite(repo: &Repo, package: &'static str, args: &Args) -> Report {
-    let command = build::creel(repo)
-        .and_then(|creel| conformance::runner(repo, package, Some(creel)))
-        .map(|mut command| {
+fn suite(repo: &Repo, stage: (&'static str, &str, bool), args: &Args) -> Report {
+    let (name, package, is_vm) = stage;
+    let command = if is_vm {
+        vm::suite_command(repo, package, "creel")
+    } else {
+        build::creel(repo).and_then(|creel| conformance::runner(repo, package, Some(creel)))
+    };
+    match command {
+        Ok(mut command) => {
             command.arg("--expect");
             if let Some(filter) = &args.filter {
                 command.args(["--filter", filter]);
             }
-            command
-        });
-    match command {
-        Ok(command) => Stage::runner(command).execute(package, LIMIT),
-        Err(error) => Report::timed(package, |report| {
+            Stage::runner(command).execute(name, LIMIT * if is_vm { 2 } else { 1 })
+        }
+        Err(error) => Report::timed(name, |report| {
             output::line(&format!("{error:#}"));
             report.count("build", false);
         }),
@@ -134,7 +153,7 @@ fn conclude(reports: &[Report]) -> ExitCode {
     output::heading("times");
     for report in reports {
         let seconds = report.time.as_secs_f64();
-        output::line(&format!("{:12} {seconds:6.1} s   {}", report.name, report.counts));
+        output::line(&format!("{:16} {seconds:6.1} s   {}", report.name, report.counts));
     }
     let total = reports.iter().fold(tally::Counts::default(), |sum, report| sum + report.counts);
     for (title, lines) in [
