@@ -12,6 +12,7 @@
 //! | `list PATH` | names in the directory |
 //! | `create PATH`, `mkdir PATH` | whether a file, a directory can be made |
 //! | `exec PATH` | how the program ends |
+//! | `notify TEXT` | whether the text can be sent to `$NOTIFY_SOCKET` |
 //! | `mknod PATH TYPE MAJOR MINOR` | whether the node can be made (and opened) |
 //! | `syscall NAME[:ARG,…]` | what the call returns in a child, or the signal that ended it |
 //! | `link NAME` | flags of a network link |

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
@@ -22,6 +23,7 @@ pub(crate) fn simple(name: &str, argument: &str) -> Value {
         "create" => File::create_new(argument).map(|_| json!({})),
         "mkdir" => fs::create_dir(argument).map(|()| json!({})),
         "exec" => exec(argument),
+        "notify" => notify(argument),
         "syscall" => Ok(syscall(argument)),
         "link" => sys::link(argument)
             .map(|(flags, mtu)| json!({ "up": flags & 1 == 1, "running": flags & 0x40 != 0, "mtu": mtu }))
@@ -94,6 +96,14 @@ fn write(path: &str) -> Result<Value, Error> {
 fn exec(path: &str) -> Result<Value, Error> {
     let status = Command::new(path).status()?;
     Ok(json!({ "code": status.code(), "signal": status.signal() }))
+}
+
+/// Sends a message to `$NOTIFY_SOCKET`, as `sd_notify(3)` does.
+fn notify(message: &str) -> Result<Value, Error> {
+    let path =
+        std::env::var("NOTIFY_SOCKET").map_err(|_| Error::from_raw_os_error(libc::ENOENT))?;
+    UnixDatagram::unbound()?.send_to(message.as_bytes(), &path)?;
+    Ok(json!({ "socket": path }))
 }
 
 /// `NAME:ARG,ARG…`, made in a child so that a filter that kills is reported too.

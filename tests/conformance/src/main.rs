@@ -9,7 +9,9 @@
 mod bad_input;
 mod cgroups;
 mod commands;
+mod control;
 mod devices;
+mod features;
 mod hooks;
 mod hostname;
 mod lifecycle;
@@ -20,9 +22,11 @@ mod namespaces;
 mod paths;
 mod process;
 mod root;
+mod scheduling;
 mod seccomp;
 mod spec_command;
 mod state;
+mod streams;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,10 @@ fn register(cases: &mut Cases) {
     seccomp::register(cases);
     commands::register(cases);
     spec_command::register(cases);
+    scheduling::register(cases);
+    control::register(cases);
+    features::register(cases);
+    streams::register(cases);
     bad_input::register(cases);
 }
 

@@ -10,9 +10,9 @@ const DIRECTORIES: [&str; 14] = [
     "bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr",
     "usr/bin", "var",
 ];
-const APPLETS: [&str; 26] = [
-    "sh", "cat", "echo", "ls", "id", "true", "false", "sleep", "env", "kill", "mkdir", "rm",
-    "mount", "umount", "stty", "tty", "touch", "test", "stat", "chmod", "ps", "seq", "head",
+const APPLETS: [&str; 27] = [
+    "sh", "cat", "echo", "ls", "id", "true", "false", "sleep", "env", "kill", "mkdir", "mkfifo",
+    "rm", "mount", "umount", "stty", "tty", "touch", "test", "stat", "chmod", "ps", "seq", "head",
     "tail", "dd", "readlink",
 ];
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n";
