@@ -112,7 +112,7 @@ fn offset(arch: Arch) -> u32 {
 
 /// The call that carries `name` on architectures with `socketcall(2)` or `ipc(2)`, and the first
 /// argument that says so.
-pub(crate) fn multiplexed(name: &str) -> Option<(&'static str, u64)> {
+pub(crate) fn multiplexed(name: &str) -> Option<(Syscall, u64)> {
     const SOCKETCALL: [&str; 20] = [
         "socket",
         "bind",
@@ -150,9 +150,10 @@ pub(crate) fn multiplexed(name: &str) -> Option<(&'static str, u64)> {
         ("shmctl", 24),
     ];
     if let Some((_, call)) = SOCKETCALL.iter().zip(1..).find(|(call, _)| **call == name) {
-        return Some(("socketcall", call));
+        return Some((by_name("socketcall")?, call));
     }
-    IPC.iter().find(|(call, _)| *call == name).map(|(_, call)| ("ipc", *call))
+    let (_, call) = IPC.iter().find(|(call, _)| *call == name)?;
+    Some((by_name("ipc")?, *call))
 }
 
 #[cfg(test)]

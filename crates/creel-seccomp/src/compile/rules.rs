@@ -1,7 +1,5 @@
 //! A profile's rules for one architecture: which answer has which call.
 
-use std::collections::BTreeMap;
-
 use crate::action::ENOSYS;
 use crate::table::{self, ARM_PRIVATE, Syscall, X32_BIT};
 use crate::{Action, Arch, Arg, Error, Operator, Options, Profile, Result};
@@ -22,8 +20,9 @@ impl Decision {
 /// One name of one rule, found in the table.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    name: &'a str,
     syscall: Syscall,
+    /// `socketcall(2)` or `ipc(2)`, and the first argument that makes it this call.
+    carrier: Option<(Syscall, u64)>,
     action: Action,
     /// Alternatives; each is a list of comparisons that must all hold. None: no comparison at all.
     alternatives: Vec<&'a [Arg]>,
@@ -56,7 +55,8 @@ pub(super) fn calls<'a>(
             } else {
                 vec![rule.args.as_slice()]
             };
-            calls.push(Call { name, syscall, action: rule.action, alternatives });
+            let carrier = table::multiplexed(name);
+            calls.push(Call { syscall, carrier, action: rule.action, alternatives });
         }
     }
     Ok(calls)
@@ -69,51 +69,55 @@ fn has_duplicate_index(args: &[Arg]) -> bool {
         .any(|(i, arg)| args.iter().take(i).any(|other| other.index == arg.index))
 }
 
-/// The answers by number for `arch`, without the default.
-pub(super) fn by_number(
-    calls: &[Call<'_>],
-    arch: Arch,
-    default: Action,
-) -> BTreeMap<u32, Decision> {
-    let mut decisions: BTreeMap<u32, Decision> = BTreeMap::new();
-    let mut unconditional: BTreeMap<u32, Action> = BTreeMap::new();
+/// The answers by number for `arch`, without the default, in the order of numbers.
+pub(super) fn by_number(calls: &[Call<'_>], arch: Arch, default: Action) -> Vec<(u32, Decision)> {
+    let mut found: Vec<Found<'_>> = Vec::with_capacity(calls.len());
     // A rule that says what the default says is no rule: it does not stand in the way of others.
     for call in calls.iter().filter(|call| call.action != default) {
-        for (number, selector) in numbers(call, arch) {
-            let mut add = |args: Vec<Arg>| {
-                if args.is_empty() {
-                    unconditional.entry(number).or_insert(call.action);
-                } else {
-                    let decision =
-                        decisions.entry(number).or_insert_with(|| Decision::always(default));
-                    decision.conditional.push((args, call.action));
-                }
-            };
-            if call.alternatives.is_empty() {
-                add(selector.into_iter().collect());
-            }
-            for args in &call.alternatives {
-                // The selector takes the place of a comparison with the first argument: that
-                // argument of the call itself is in memory, where no filter can look.
-                let rest = args.iter().filter(|arg| selector.is_none() || arg.index != 0).copied();
-                add(selector.into_iter().chain(rest).collect());
-            }
+        if let Some(number) = call.syscall.number(arch) {
+            found.push(Found { number, selector: None, call });
+        }
+        if let Some((carrier, value)) = call.carrier
+            && let Some(number) = carrier.number(arch)
+        {
+            let selector = Some(Arg { index: 0, op: Operator::Eq, value, value_two: 0 });
+            found.push(Found { number, selector, call });
         }
     }
-    for (number, action) in unconditional {
-        decisions.insert(number, Decision::always(action));
-    }
-    decisions
+    // Stable: rules for one number stay in the order of the profile.
+    found.sort_by_key(|found| found.number);
+    found
+        .chunk_by(|one, next| one.number == next.number)
+        .filter_map(|found| Some((found.first()?.number, decide(found, default))))
+        .collect()
 }
 
-/// The numbers under which a call is made, each with the comparison that tells a multiplexed one.
-fn numbers(call: &Call<'_>, arch: Arch) -> impl Iterator<Item = (u32, Option<Arg>)> {
-    let direct = call.syscall.number(arch).map(|number| (number, None));
-    let multiplexed = table::multiplexed(call.name).and_then(|(carrier, value)| {
-        let number = table::by_name(carrier)?.number(arch)?;
-        Some((number, Some(Arg { index: 0, op: Operator::Eq, value, value_two: 0 })))
-    });
-    direct.into_iter().chain(multiplexed)
+/// A rule that is about a number, and the comparison that tells a multiplexed call.
+struct Found<'a> {
+    number: u32,
+    selector: Option<Arg>,
+    call: &'a Call<'a>,
+}
+
+fn decide(found: &[Found<'_>], default: Action) -> Decision {
+    let always =
+        found.iter().find(|one| one.selector.is_none() && one.call.alternatives.is_empty());
+    if let Some(one) = always {
+        return Decision::always(one.call.action);
+    }
+    let mut conditional = Vec::new();
+    for Found { selector, call, .. } in found {
+        if call.alternatives.is_empty() {
+            conditional.push((selector.iter().copied().collect(), call.action));
+        }
+        for args in &call.alternatives {
+            // The selector takes the place of a comparison with the first argument: that argument
+            // of the call itself is in memory, where no filter can look.
+            let rest = args.iter().filter(|arg| selector.is_none() || arg.index != 0);
+            conditional.push((selector.iter().chain(rest).copied().collect(), call.action));
+        }
+    }
+    Decision { conditional, otherwise: default }
 }
 
 /// The range of numbers that the author of the profile could not know: above the last call that the
@@ -139,9 +143,7 @@ pub(super) fn unknown_from(calls: &[Call<'_>], arch: Arch, default: Action) -> O
 }
 
 /// The answer to unknown calls.
-pub(super) fn enosys() -> Decision {
-    Decision::always(Action::Errno(ENOSYS))
-}
+pub(super) const UNKNOWN: Action = Action::Errno(ENOSYS);
 
 /// Where the numbers of an architecture begin and end: x86-64 shares its `AUDIT_ARCH` with x32.
 pub(super) fn span(arch: Arch) -> (u32, u32) {
