@@ -1,9 +1,10 @@
 //! Compiled filters on disk.
 //!
 //! A file has the name of a hash and holds, besides the program, all that the program was made
-//! from: two profiles with one hash never get each other's filter. Compiling Docker's profile takes
-//! a fraction of a millisecond, so the cache pays for profiles much longer than that, and where the
-//! processor is slow; without one, nothing but that time is lost.
+//! from: two profiles with one hash never get each other's filter.
+//!
+//! Reading takes about a tenth of the time that compiling takes. For Docker's profile that saves a
+//! quarter of a millisecond, and no more is lost where there can be no cache.
 
 mod entry;
 

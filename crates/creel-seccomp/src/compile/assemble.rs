@@ -5,11 +5,12 @@
 //! returns, else reached by an unconditional jump.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::Instruction;
 
 /// A place in the program, counted from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label(usize);
 
 /// A comparison of the accumulator with a constant.
@@ -33,15 +34,41 @@ const JUMP_MAX: usize = u8::MAX as usize;
 pub(super) struct Assembler {
     reversed: Vec<Instruction>,
     /// Code with its targets, and where it stands.
-    known: HashMap<Key, Label>,
+    known: HashMap<Key, Label, BuildHasherDefault<KeyHasher>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Multiplies and turns: nobody chooses keys to make it slow, the number of instructions is bounded.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(32)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
     code: u16,
     k: u32,
     yes: Option<Label>,
     no: Option<Label>,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let place = |label: Option<Label>| label.map_or(u64::MAX, |label| label.0 as u64);
+        state.write_u64(u64::from(self.code) << 32 | u64::from(self.k));
+        state.write_u64(place(self.yes) ^ place(self.no).rotate_left(32));
+    }
 }
 
 impl Assembler {
