@@ -1,6 +1,187 @@
-//! exec: another process in a running container.
+//! exec: another process in a container that exists.
 
-/// What the caller of exec decides.
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use creel_cgroups::SubCgroup;
+use creel_seccomp::Agent;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use crate::bundle::{Bundle, Process};
+use crate::cgroup;
+use crate::container::Container;
+use crate::error::{Error, Result, StepError};
+use crate::host::Host;
+use crate::plan::{Plan, PlanOptions, compile_exec};
+use crate::process::{
+    self, Joiner, Launched, PidFile, Relation, StateJson, cgroup_error, connect_console,
+};
+use crate::runtime::refuse_threads;
+use crate::state::{Liveness, Lock, Status, open_process};
+use crate::step::{Kind, Op};
+
+/// What the caller of exec decides besides the process itself.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct ExecOptions {}
+pub struct ExecOptions {
+    /// A listening unix socket that gets the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// A connected socket that gets the terminal's master; instead of `console_socket`.
+    pub console: Option<OwnedFd>,
+    /// A listening unix socket that gets the process' pidfd.
+    pub pidfd_socket: Option<PathBuf>,
+    /// Where the process' pid is written, before exec returns.
+    pub pid_file: Option<PathBuf>,
+    /// Cgroups below the container's, each as `[CONTROLLER[,CONTROLLER…]:]PATH`.
+    pub cgroups: Vec<String>,
+    /// A paused container is no error: the process waits for its resume.
+    pub ignore_paused: bool,
+    /// How many descriptors from 3 on the program keeps.
+    pub preserve_fds: u32,
+    /// How many of them are sockets by `LISTEN_FDS`; they come first.
+    pub listen_fds: u32,
+}
+
+impl Container {
+    /// The config as it was when the container was created.
+    ///
+    /// # Errors
+    /// If the copy in the state directory cannot be read.
+    pub fn config(&self) -> Result<Bundle> {
+        let file = Path::new("config.json");
+        let text = self.directory().read_file("config.json").map_err(|errno| {
+            StepError::new(format!("read the config of container {}", self.id()), Op::Read, errno)
+        })?;
+        Bundle::parse(self.record().bundle.clone(), file.to_owned(), text)
+    }
+
+    /// Runs another process in the container: it has begun when this returns.
+    ///
+    /// The process gets nothing from the container's config but its seccomp filter: `process` is complete. See
+    /// [`Container::config`] for the one of init. The calling process must have one thread; it enters the container's
+    /// namespaces and stays there, so it can do little afterwards but wait.
+    ///
+    /// # Errors
+    /// [`Error::State`] if the container has stopped or is paused; what the kernel refuses; the words of
+    /// [`Error::Program`] when the program cannot be executed.
+    pub fn exec(&self, process: &Process, mut options: ExecOptions) -> Result<Launched> {
+        refuse_threads()?;
+        let lock = Lock::shared(self.directory())?;
+        self.check_status(options.ignore_paused)?;
+        let mut bundle = self.config()?;
+        bundle.spec.process = Some(process.clone());
+        let wanted = PlanOptions::new(self.id().as_str());
+        let mut plan = compile_exec(process, &bundle, &Host::ask(&bundle.spec), &wanted)
+            .map_err(Error::Config)?;
+        plan.pass_listen_fds(options.listen_fds);
+        let preserved = options.preserve_fds + options.listen_fds;
+        process::check_preserved(preserved)?;
+        let pid_file = options.pid_file.as_deref().map(PidFile::open).transpose()?;
+        let pidfd_socket =
+            options.pidfd_socket.as_deref().map(process::connect_pidfd_socket).transpose()?;
+        let joiner = self.joiner(&plan, &mut options, preserved)?;
+        let launched = joiner.join(lock)?;
+        let told = pid_file.map_or(Ok(()), |file| file.write(launched.pid())).and_then(|()| {
+            pidfd_socket.map_or(Ok(()), |socket| process::send_pidfd(&socket, &launched))
+        });
+        if let Err(error) = told {
+            launched.kill();
+            return Err(error);
+        }
+        launched.commit(&plan)?;
+        Ok(launched)
+    }
+
+    fn check_status(&self, ignore_paused: bool) -> Result<()> {
+        match self.status() {
+            Status::Created | Status::Running => Ok(()),
+            Status::Paused if ignore_paused => Ok(()),
+            Status::Paused => Err(Error::State(
+                "cannot exec in a paused container (use --ignore-paused to override)".to_owned(),
+            )),
+            Status::Stopped => {
+                Err(Error::State("cannot exec in a stopped container".to_owned()))
+            }
+            Status::Creating => Err(Error::State(format!(
+                "cannot exec in container {}: it is being created",
+                self.id()
+            ))),
+        }
+    }
+
+    /// Opens everything of the host's that the process needs.
+    fn joiner<'a>(
+        &self,
+        plan: &'a Plan,
+        options: &mut ExecOptions,
+        preserved: u32,
+    ) -> Result<Joiner<'a>> {
+        let record = self.record();
+        let Some(Liveness::Alive(init)) = record.init.as_ref().map(open_process) else {
+            return Err(Error::State("cannot exec in a stopped container".to_owned()));
+        };
+        let namespaces: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|kind| record.namespaces.iter().any(|word| word == kind.word()))
+            .collect();
+        let root = if namespaces.contains(&Kind::Mount) { None } else { Some(self.init_root()?) };
+        let agent = plan.seccomp_listener.as_ref().map(|it| {
+            let path = std::str::from_utf8(it.path.as_bytes()).unwrap_or_default();
+            Agent::connect(Path::new(path))
+        });
+        Ok(Joiner {
+            plan,
+            init,
+            namespaces,
+            root,
+            cgroup: self.sub_cgroup(&options.cgroups)?,
+            console: console(plan, options)?,
+            agent: agent.transpose().map_err(|error| process::listener_error(&error))?,
+            state: StateJson::new(record),
+            preserved,
+            relation: Relation::Child,
+        })
+    }
+
+    fn init_root(&self) -> Result<OwnedFd> {
+        let pid = self.record().init.as_ref().map_or(0, |init| init.pid);
+        let path = format!("/proc/{pid}/root");
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(CWD, path.as_str(), flags, Mode::empty())
+            .map_err(|errno| StepError::new(format!("open {path}"), Op::Open, errno).into())
+    }
+
+    fn sub_cgroup(&self, names: &[String]) -> Result<Option<creel_cgroups::Cgroup>> {
+        let Some(cgroup) = cgroup::open(self.record())? else {
+            if names.is_empty() {
+                return Ok(None);
+            }
+            return Err(Error::State(format!(
+                "--cgroup: container {} has no cgroup of its own",
+                self.id()
+            )));
+        };
+        let parse = |name: &String| SubCgroup::parse(name);
+        let subs: Vec<SubCgroup> = names
+            .iter()
+            .map(parse)
+            .collect::<creel_cgroups::Result<_>>()
+            .map_err(|error| cgroup_error(&error))?;
+        cgroup.below(&subs).map(Some).map_err(|error| cgroup_error(&error))
+    }
+}
+
+fn console(plan: &Plan, options: &mut ExecOptions) -> Result<Option<OwnedFd>> {
+    match (plan.terminal, options.console.take(), &options.console_socket) {
+        (true, Some(fd), None) => Ok(Some(fd)),
+        (true, None, Some(path)) => connect_console(path).map(Some),
+        (false, None, None) => Ok(None),
+        (true, ..) => Err(Error::State(
+            "the process wants a terminal: a console socket is needed (--console-socket)"
+                .to_owned(),
+        )),
+        (false, ..) => Err(Error::State(
+            "a console socket is given, but the process wants no terminal".to_owned(),
+        )),
+    }
+}

@@ -28,7 +28,7 @@ pub use cache::Cache;
 pub use compile::{Compiled, Host, Instruction, Options, compile};
 pub use error::{Error, Result};
 pub use flags::FilterFlags;
-pub use notify::{ContainerProcessState, ContainerState, Listener, SECCOMP_FD_NAME, send_state};
+pub use notify::{Agent, ContainerProcessState, ContainerState, Listener, SECCOMP_FD_NAME};
 pub use profile::{Arg, Operator, Profile, Rule};
 pub use raw::parse_raw;
 pub use sys::{load, supported_actions, supported_flags};

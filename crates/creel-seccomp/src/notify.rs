@@ -70,33 +70,47 @@ fn is_zero(pid: &i32) -> bool {
     *pid == 0
 }
 
-/// Connects to the agent at `path` and sends it `state` with `fds` by `SCM_RIGHTS`.
-///
-/// A relative path, or one longer than a socket's address, is fine. The connection is closed before
-/// it returns; the agent's copies of the fds stay.
-///
-/// # Errors
-/// [`Error::Listener`] with the call that failed, `CONNREFUSED` or `NOENT` if there is no agent.
-pub fn send_state(
-    path: &Path,
-    state: &ContainerProcessState,
-    fds: &[BorrowedFd<'_>],
-) -> Result<()> {
-    let failed = |operation: &'static str| {
-        let path = path.display().to_string();
-        move |errno: Errno| Error::Listener { operation, path, errno }
-    };
-    let json = serde_json::to_vec(state).map_err(|_| failed("encode")(Errno::INVAL))?;
-    let socket =
-        net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-            .map_err(failed("socket"))?;
-    connect(&socket, path).map_err(failed("connect"))?;
-    let mut sent = send_with(&socket, &json, fds).map_err(failed("sendmsg"))?;
-    while let Some(rest) = json.get(sent..).filter(|rest| !rest.is_empty()) {
-        sent += retry_on_intr(|| net::send(&socket, rest, SendFlags::NOSIGNAL))
-            .map_err(failed("send"))?;
+/// An agent that answers for filters, connected.
+#[derive(Debug)]
+pub struct Agent {
+    socket: OwnedFd,
+    path: String,
+}
+
+impl Agent {
+    /// Connects to the agent that listens at `path`. A relative path, or one longer than a socket's address, is fine.
+    ///
+    /// # Errors
+    /// [`Error::Listener`] with the call that failed, `CONNREFUSED` or `NOENT` if there is no agent.
+    pub fn connect(path: &Path) -> Result<Self> {
+        let failed = |operation: &'static str| {
+            let path = path.display().to_string();
+            move |errno: Errno| Error::Listener { operation, path, errno }
+        };
+        let socket =
+            net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .map_err(failed("socket"))?;
+        connect(&socket, path).map_err(failed("connect"))?;
+        Ok(Self { socket, path: path.display().to_string() })
     }
-    Ok(())
+
+    /// Sends `state` with `fds` by `SCM_RIGHTS`. The agent's copies of the fds stay when this one is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Listener`] with the call that failed.
+    pub fn send(&self, state: &ContainerProcessState, fds: &[BorrowedFd<'_>]) -> Result<()> {
+        let failed = |operation: &'static str| {
+            let path = self.path.clone();
+            move |errno: Errno| Error::Listener { operation, path, errno }
+        };
+        let json = serde_json::to_vec(state).map_err(|_| failed("encode")(Errno::INVAL))?;
+        let mut sent = send_with(&self.socket, &json, fds).map_err(failed("sendmsg"))?;
+        while let Some(rest) = json.get(sent..).filter(|rest| !rest.is_empty()) {
+            sent += retry_on_intr(|| net::send(&self.socket, rest, SendFlags::NOSIGNAL))
+                .map_err(failed("send"))?;
+        }
+        Ok(())
+    }
 }
 
 fn connect(socket: &OwnedFd, path: &Path) -> Result<(), Errno> {

@@ -1,6 +1,6 @@
 //! A command that stays with its process: signals go to it, its end is the command's end.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use creel_container::{Bundle, CreateOptions, Launched, Signals};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -37,11 +37,16 @@ impl Foreground {
         if bundle.spec.process.as_ref().is_some_and(|it| it.terminal)
             && options.console_socket.is_none()
         {
-            let (terminal, socket) = Terminal::prepare()?;
-            options.console = Some(socket);
-            self.terminal = Some(terminal);
+            options.console = Some(self.make_terminal()?);
         }
         Ok(())
+    }
+
+    /// Takes the caller's terminal for a process; the socket by which it sends its own.
+    pub(crate) fn make_terminal(&mut self) -> Result<OwnedFd, Failure> {
+        let (terminal, socket) = Terminal::prepare()?;
+        self.terminal = Some(terminal);
+        Ok(socket)
     }
 
     /// Stays until the process has ended; its exit code, or 128 and the signal.

@@ -1,6 +1,6 @@
 //! Create, as the creator goes through it: claim, record, clone, go, hooks, ready, commit. What fails is undone.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl Creator<'_> {
     /// What callers asked to be told, before the container is theirs.
     fn tell_callers(&self, init: &Launched) -> Result<()> {
         if let Some(path) = self.pidfd_socket {
-            super::listener::send_pidfd(path, init.pidfd.as_fd())?;
+            super::listener::send_pidfd(&super::listener::connect_pidfd_socket(path)?, init)?;
         }
         self.pid_file.map_or(Ok(()), |path| PidFile::open(path)?.write(init.pid))
     }

@@ -1,6 +1,6 @@
 //! The child: executes the plan's steps, waits for start, becomes the program.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::process::{
@@ -9,6 +9,7 @@ use rustix::process::{
 
 use super::channel::{self, Message};
 use super::clone::{self, Pointers};
+use super::descriptors;
 use super::hook::{self, HookFailure, Output};
 use super::state_json::StateJson;
 use crate::plan::{Hook, Plan};
@@ -41,6 +42,20 @@ pub(crate) struct Init<'a> {
 }
 
 impl Init<'_> {
+    /// Closes what the creator has open and the child does not need: none of it is near a container, however short.
+    /// Values of the creator that own these are never dropped in the child, which ends by exec or `_exit`.
+    pub(crate) fn close_others(&self) {
+        let mut kept: Vec<RawFd> = [&self.creator, &self.start, &self.answer, &self.child.proc]
+            .into_iter()
+            .chain(&self.child.namespaces)
+            .chain(&self.child.console_socket)
+            .map(AsRawFd::as_raw_fd)
+            .collect();
+        let output = [self.output.stdout, self.output.stderr];
+        kept.extend(output.iter().flatten().map(AsRawFd::as_raw_fd));
+        descriptors::close_all_but(3 + self.preserved, kept);
+    }
+
     /// Runs in the child and never returns.
     pub(crate) fn run(mut self) -> ! {
         if let Err((step, failure)) = self.set_up() {
@@ -178,5 +193,5 @@ pub(crate) fn untie_from_creator() -> Result<(), Failure> {
 
 /// Marks every descriptor but the standard streams and the preserved ones to be closed by the exec.
 pub(crate) fn close_others(preserved: u32) -> Result<(), Failure> {
-    super::descriptors::close_on_exec_from(3 + preserved).map_err(Failure::at(Op::CloseRange))
+    descriptors::close_on_exec_from(3 + preserved).map_err(Failure::at(Op::CloseRange))
 }

@@ -4,23 +4,27 @@
 //! and the container's view, and never holds more than that. What is needed of the host is opened before.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use creel_cgroups::{Cgroup, Procs};
+use creel_seccomp::Agent;
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
 
 use super::channel::{self, Message};
+use super::descriptors;
 use super::clone::{self, Pointers, Relation, Side};
 use super::init::{NO_STEP, close_others, tie_to_creator, untie_from_creator};
 use super::launch::Launched;
 use super::namespaces::setns;
+use super::state_json::StateJson;
 use super::{cgroup_error, describe};
 use crate::error::{Result, StepError};
 use crate::plan::Plan;
 use crate::root::Root;
+use crate::state::Lock;
 use crate::step::{Child, Failure, Kind, Op, Step, exec_failure};
 
 /// What an exec starts with: everything of the host's is open.
@@ -36,6 +40,10 @@ pub(crate) struct Joiner<'a> {
     pub(crate) root: Option<OwnedFd>,
     /// The cgroup to be in.
     pub(crate) cgroup: Option<Cgroup>,
+    /// Who answers for the process' seccomp filter.
+    pub(crate) agent: Option<Agent>,
+    /// What the agent is told of the container.
+    pub(crate) state: StateJson,
     /// The terminal's socket.
     pub(crate) console: Option<OwnedFd>,
     /// Descriptors after the standard streams that the program keeps.
@@ -46,7 +54,9 @@ pub(crate) struct Joiner<'a> {
 
 impl Joiner<'_> {
     /// Clones into the container and accompanies the process until all that can fail but its exec is done.
-    pub(crate) fn join(self) -> Result<Launched> {
+    ///
+    /// `lock` keeps the container from being deleted until the process is in its cgroup, where a delete finds it.
+    pub(crate) fn join(self, lock: Lock) -> Result<Launched> {
         let failed = |doing: &str, op| {
             let doing = doing.to_owned();
             move |errno| StepError::new(doing, op, errno)
@@ -62,12 +72,14 @@ impl Joiner<'_> {
         let v2 = super::launch::v2_directory(self.cgroup.as_ref())?;
         match clone::clone3(0, v2, self.relation) {
             Ok(Side::Child) => {
-                drop((socket, procs));
+                let mut kept = vec![childs.as_raw_fd(), self.init.as_raw_fd()];
+                kept.extend(self.console.as_ref().map(AsRawFd::as_raw_fd));
+                descriptors::close_all_but(3 + self.preserved, kept);
                 self.run(childs)
             }
             Ok(Side::Parent { pid, pidfd }) => {
                 let launched = Launched { pid, pidfd, socket };
-                self.accompany(launched, procs.as_ref())
+                self.accompany(launched, procs.as_ref(), lock)
             }
             Err(errno) => Err(failed("clone into the container", Op::Clone)(errno).into()),
         }
@@ -97,15 +109,21 @@ impl Joiner<'_> {
         Ok(())
     }
 
-    fn accompany(&self, launched: Launched, procs: Option<&Procs>) -> Result<Launched> {
+    fn accompany(
+        &self,
+        launched: Launched,
+        procs: Option<&Procs>,
+        lock: Lock,
+    ) -> Result<Launched> {
         let all = || -> Result<()> {
             if let (Some(procs), Some(pid)) = (procs, Pid::from_raw(launched.pid)) {
                 let in_v2 = super::launch::v2_directory(self.cgroup.as_ref())?.is_some();
                 procs.join(pid, in_v2).map_err(|error| cgroup_error(&error))?;
             }
+            drop(lock);
             launched.tell(&Message::Go)?;
             match launched.hear()? {
-                Message::Ready { .. } => Ok(()),
+                Message::Ready { listener } => self.hand_over(&launched, listener),
                 Message::Failed { step, failure } => {
                     Err(describe::failure(self.plan, step, &failure))
                 }
@@ -124,6 +142,17 @@ impl Joiner<'_> {
                 launched.kill();
                 Err(error)
             }
+        }
+    }
+
+    /// Gives the filter's notification descriptor to the agent.
+    fn hand_over(&self, launched: &Launched, listener: i32) -> Result<()> {
+        match (&self.agent, &self.plan.seccomp_listener) {
+            (Some(agent), Some(wanted)) if listener >= 0 => {
+                let metadata = wanted.metadata.clone();
+                super::listener::send(agent, launched, listener, (&self.state, "running", metadata))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -147,7 +176,6 @@ impl Joiner<'_> {
         };
         clone::reset_signals();
         tie_to_creator().map_err(here)?;
-        expect(Message::Go)?;
         let mut child = self.child().map_err(here)?;
         let mut let_go = false;
         for (index, planned) in self.plan.steps.iter().enumerate() {
@@ -156,12 +184,18 @@ impl Joiner<'_> {
                 self.let_go().map_err(here)?;
             }
             let number = u32::try_from(index).unwrap_or(NO_STEP);
+            if matches!(planned.step, Step::AwaitGo) {
+                expect(Message::Go)?;
+                self.enter_cgroup_namespace().map_err(|failure| (number, failure))?;
+                continue;
+            }
             planned.step.execute(&mut child).map_err(|failure| (number, failure))?;
         }
         if !let_go {
             self.let_go().map_err(here)?;
         }
-        channel::write(creator, &Message::Ready { listener: -1 })
+        let listener = child.seccomp_listener.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        channel::write(creator, &Message::Ready { listener })
             .map_err(|errno| here(Failure::new(Op::Send, errno)))?;
         expect(Message::Commit)?;
         Err(here(self.execute(&child)))
@@ -172,11 +206,16 @@ impl Joiner<'_> {
         untie_from_creator()
     }
 
+    /// The process is in the cgroup: the namespace's root is above it, or it.
+    fn enter_cgroup_namespace(&self) -> Result<(), Failure> {
+        if !self.namespaces.contains(&Kind::Cgroup) {
+            return Ok(());
+        }
+        setns(self.init.as_fd(), Kind::Cgroup.flag()).map_err(Failure::at(Op::Setns))
+    }
+
     /// What steps work on: the root is the namespace's, and the procfs a private one of the pid namespace.
     fn child(&mut self) -> Result<Child, Failure> {
-        if self.namespaces.contains(&Kind::Cgroup) {
-            setns(self.init.as_fd(), Kind::Cgroup.flag()).map_err(Failure::at(Op::Setns))?;
-        }
         let proc = crate::sys::mount::private_proc().map_err(Failure::at(Op::Fsopen))?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, "/", flags, Mode::empty()).map_err(Failure::at(Op::Open))?;

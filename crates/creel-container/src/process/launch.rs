@@ -37,10 +37,11 @@ pub(crate) fn launch<'a>(
     let v2 = v2_directory(cgroup)?;
     match clone::clone3(clone_flags(plan), v2, relation) {
         Ok(Side::Child) => {
-            drop(socket);
             // The time namespace of the child is the new one already; of the pid namespace it is a member.
             std::mem::take(&mut entered).forget();
-            init(childs, joined).run()
+            let init = init(childs, joined);
+            init.close_others();
+            init.run()
         }
         Ok(Side::Parent { pid, pidfd }) => {
             entered.leave()?;

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use creel_seccomp::{ContainerProcessState, ContainerState, send_state};
+use creel_seccomp::{Agent, ContainerProcessState, ContainerState};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
@@ -19,6 +19,8 @@ use crate::error::{Error, Result, StepError};
 use crate::plan::Plan;
 use crate::pointer::Pointer;
 use crate::step::Op;
+
+const LISTENER: &str = "linux.seccomp.listenerPath";
 
 /// Connects to a stream socket. A path longer than an address holds is reached through its directory's descriptor.
 pub(crate) fn connect(path: &Path) -> Result<OwnedFd, Errno> {
@@ -56,14 +58,18 @@ pub(crate) fn send_descriptor(
     sendmsg(socket, &[IoSlice::new(text)], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
-/// Gives a pidfd to the listener at `path` (`--pidfd-socket`).
-pub(crate) fn send_pidfd(path: &Path, pidfd: BorrowedFd<'_>) -> Result<()> {
-    let failed = |op| {
-        move |errno| StepError::new(format!("send the pidfd to {}", path.display()), op, errno)
-    };
-    let socket = connect(path).map_err(failed(Op::Connect))?;
-    send_descriptor(socket.as_fd(), b"pidfd", pidfd).map_err(failed(Op::Send))?;
-    Ok(())
+/// Connects to the socket that gets a pidfd (`--pidfd-socket`).
+pub(crate) fn connect_pidfd_socket(path: &Path) -> Result<OwnedFd> {
+    connect(path).map_err(|errno| {
+        StepError::new(format!("connect to pidfd socket {}", path.display()), Op::Connect, errno)
+            .into()
+    })
+}
+
+/// Sends the pidfd of a process.
+pub(crate) fn send_pidfd(socket: &OwnedFd, launched: &Launched) -> Result<()> {
+    send_descriptor(socket.as_fd(), b"pidfd", launched.pidfd.as_fd())
+        .map_err(|errno| StepError::new("send the pidfd", Op::Send, errno).into())
 }
 
 /// Takes the filter's notification descriptor out of the child and gives it to the agent of `listenerPath`.
@@ -73,38 +79,50 @@ pub(crate) fn hand_over(
     listener: i32,
     state: &StateJson,
 ) -> Result<()> {
-    if listener < 0 {
-        return Ok(());
-    }
-    let at = Pointer::new("linux.seccomp.listenerPath");
-    let failed = |doing: &str, op, errno| {
-        let mut error = StepError::new(doing, op, errno);
-        error.at = Some(at.clone());
-        Error::from(error)
+    let wanted = match &plan.seccomp_listener {
+        Some(wanted) if listener >= 0 => wanted,
+        Some(_) | None => return Ok(()),
     };
-    let Some(wanted) = &plan.seccomp_listener else {
-        return Err(failed("no listener is in the plan", Op::Mismatch, Errno::INVAL));
-    };
-    let fd = pidfd_getfd(&init.pidfd, listener, PidfdGetfdFlags::empty())
-        .map_err(|errno| failed("fetch the notification descriptor", Op::Receive, errno))?;
+    let path = std::str::from_utf8(wanted.path.as_bytes()).unwrap_or_default();
+    let agent = Agent::connect(Path::new(path)).map_err(|error| listener_error(&error))?;
+    send(&agent, init, listener, (state, "creating", wanted.metadata.clone()))
+}
+
+/// Sends the descriptor `listener` of a process to an agent, with the container's state, status and metadata.
+pub(crate) fn send(
+    agent: &Agent,
+    process: &Launched,
+    listener: i32,
+    (state, status, metadata): (&StateJson, &str, String),
+) -> Result<()> {
+    let fd = pidfd_getfd(&process.pidfd, listener, PidfdGetfdFlags::empty()).map_err(|errno| {
+        let mut error =
+            StepError::new("fetch the notification descriptor", Op::Receive, errno);
+        error.at = Some(Pointer::new(LISTENER));
+        error
+    })?;
     let message = ContainerProcessState {
         oci_version: state.oci_version.clone(),
         fds: vec![creel_seccomp::SECCOMP_FD_NAME.to_owned()],
-        pid: init.pid,
-        metadata: Some(wanted.metadata.clone()).filter(|it| !it.is_empty()),
+        pid: process.pid,
+        metadata: Some(metadata).filter(|it| !it.is_empty()),
         state: ContainerState {
             oci_version: state.oci_version.clone(),
             id: state.id.clone(),
-            status: "creating".to_owned(),
-            pid: init.pid,
+            status: status.to_owned(),
+            pid: process.pid,
             bundle: state.bundle.clone(),
             annotations: state.annotations.clone().into_iter().collect(),
         },
     };
-    let path = std::str::from_utf8(wanted.path.as_bytes()).unwrap_or_default();
-    send_state(Path::new(path), &message, &[fd.as_fd()]).map_err(|error| Error::Cgroup {
-        at: Some(at),
+    agent.send(&message, &[fd.as_fd()]).map_err(|error| listener_error(&error))
+}
+
+/// The error of an agent that cannot be reached.
+pub(crate) fn listener_error(error: &creel_seccomp::Error) -> Error {
+    Error::Cgroup {
+        at: Some(Pointer::new(LISTENER)),
         line: None,
         message: error.to_string(),
-    })
+    }
 }

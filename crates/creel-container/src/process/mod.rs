@@ -30,6 +30,7 @@ pub use descriptors::close_from;
 pub(crate) use hook::ends_before;
 pub(crate) use join::{Joiner, PidFile};
 pub use launch::Launched;
+pub(crate) use listener::{connect_pidfd_socket, listener_error, send_pidfd};
 pub use seal::seal;
 pub use signals::{Signals, signal};
 pub(crate) use start::start;

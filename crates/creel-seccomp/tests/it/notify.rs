@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
-use creel_seccomp::{ContainerProcessState, ContainerState, Error, SECCOMP_FD_NAME, send_state};
+use creel_seccomp::{Agent, ContainerProcessState, ContainerState, Error, SECCOMP_FD_NAME};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -54,7 +54,7 @@ fn exchange(path: &Path, annotation: &str) -> (Value, Vec<OwnedFd>) {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let bound = UnixListener::bind(path).unwrap();
     let agent = thread::spawn(move || receive(bound.accept().unwrap().0));
-    send_state(path, &state(annotation), &[writer.as_fd()]).unwrap();
+    Agent::connect(path).unwrap().send(&state(annotation), &[writer.as_fd()]).unwrap();
     let (json, fds) = agent.join().unwrap();
     // The fd that came is the pipe's.
     rustix::io::write(&fds[0], b"x").unwrap();
@@ -96,13 +96,14 @@ fn an_agent_is_reached_by_a_path_longer_than_an_address() {
     let bound = UnixListener::bind(&short).unwrap();
     std::fs::rename(&short, deep.join("agent")).unwrap();
     let agent = thread::spawn(move || receive(bound.accept().unwrap().0));
-    send_state(&deep.join("agent"), &state("value"), &[std::io::stdin().as_fd()]).unwrap();
+    let agent = Agent::connect(&deep.join("agent")).unwrap();
+    agent.send(&state("value"), &[std::io::stdin().as_fd()]).unwrap();
     assert_eq!(agent.join().unwrap().1.len(), 1);
 }
 
 #[test]
 fn an_absent_agent_is_an_error_with_its_path() {
-    let found = send_state(Path::new("/nonexistent/agent"), &state("value"), &[]).unwrap_err();
+    let found = Agent::connect(Path::new("/nonexistent/agent")).unwrap_err();
     let path = "/nonexistent/agent".to_string();
     assert_eq!(found, Error::Listener { operation: "connect", path, errno: Errno::NOENT });
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod exec;
 mod kill;
 mod list;
 mod output;
@@ -43,7 +44,8 @@ pub(crate) fn run(mut cli: Cli, log: &Log) -> Done {
         Command::Pause(args) => pause::pause(&context, &args),
         Command::Resume(args) => pause::resume(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
-        Command::Spec(_) | Command::Exec(_) | Command::Features(_) => {
+        Command::Exec(args) => exec::run(&context, &args),
+        Command::Spec(_) | Command::Features(_) => {
             Err(Failure::new("not there yet"))
         }
     }
