@@ -91,7 +91,7 @@ fn place(f: &mut fmt::Formatter<'_>, at: &Pointer, line: Option<usize>) -> fmt::
 
 /// The errno's words in lower case, as engines search for them: `permission denied`, `no such file or directory`.
 #[must_use]
-pub fn errno_words(errno: Errno) -> String {
+pub(crate) fn errno_words(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = words.chars();

@@ -99,9 +99,7 @@ impl Container {
             Status::Paused => Err(Error::State(
                 "cannot exec in a paused container (use --ignore-paused to override)".to_owned(),
             )),
-            Status::Stopped => {
-                Err(Error::State("cannot exec in a stopped container".to_owned()))
-            }
+            Status::Stopped => Err(Error::State("cannot exec in a stopped container".to_owned())),
             Status::Creating => Err(Error::State(format!(
                 "cannot exec in container {}: it is being created",
                 self.id()

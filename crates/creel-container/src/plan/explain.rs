@@ -101,6 +101,12 @@ const EXPLANATIONS: &[Explanation] = &[
         "ioctl(2): SIOCSIFFLAGS",
     ),
     row(
+        "Home",
+        "no section: a convention of runtimes",
+        "An environment without HOME gets the user's home of the container's /etc/passwd, or /.",
+        "openat2(2), read(2)",
+    ),
+    row(
         "Hostname",
         "config.md#hostname",
         "The host name inside the container, in its UTS namespace.",

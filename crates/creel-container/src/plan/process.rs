@@ -12,7 +12,7 @@ use super::{capabilities, rlimits, security};
 use crate::bundle::{self, Process};
 use crate::pointer::Pointer;
 use crate::step::{
-    Affinity, Console, DropBounding, Identity, IoPriority, LookUpProgram, MemoryPolicy,
+    Affinity, Console, DropBounding, Home, Identity, IoPriority, LookUpProgram, MemoryPolicy,
     NoNewPrivileges, OomScoreAdj, Personality, Program, Scheduler, SetCapabilities, Step, Streams,
     Text, Umask, WorkingDirectory,
 };
@@ -204,6 +204,10 @@ fn program(c: &mut Compiler<'_>, process: &Process, effective: u64) {
     let args = c.texts("process.args", process.args.as_deref().unwrap_or_default());
     let env = c.texts("process.env", process.env.as_deref().unwrap_or_default());
     let at = Pointer::item("process.args", 0);
+    if !env.iter().any(|variable| variable.as_bytes().starts_with(b"HOME=")) {
+        let uid = process.user.uid();
+        c.step(Pointer::new("process.env"), Step::Home(Home { uid }));
+    }
     if let Some(name) = args.first().cloned() {
         let candidates = candidates(c, &at, &name, &env);
         c.step(at, Step::LookUpProgram(LookUpProgram { name, candidates, effective }));

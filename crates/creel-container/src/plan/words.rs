@@ -16,6 +16,7 @@ impl fmt::Display for Step {
             }
             Self::SessionKeyring(it) => write!(f, "make the session keyring {}", it.name),
             Self::Loopback(_) => f.write_str("bring lo up"),
+            Self::Home(it) => it.fmt(f),
             Self::Hostname(it) => write!(f, "set the host name {}", it.name),
             Self::Domainname(it) => write!(f, "set the domain name {}", it.name),
             Self::RootPropagation(it) => write!(f, "make / {}", propagation_word(it.flags)),
@@ -276,6 +277,7 @@ impl Step {
             Self::JoinNamespace(_) => "JoinNamespace",
             Self::SessionKeyring(_) => "SessionKeyring",
             Self::Loopback(_) => "Loopback",
+            Self::Home(_) => "Home",
             Self::Hostname(_) => "Hostname",
             Self::Domainname(_) => "Domainname",
             Self::RootPropagation(_) => "RootPropagation",

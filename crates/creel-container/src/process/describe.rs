@@ -6,7 +6,7 @@ use super::init::NO_STEP;
 use crate::error::{Error, StepError, errno_words};
 use crate::plan::{Hook, Plan, Planned};
 use crate::pointer::Pointer;
-use crate::step::{Failure, Op, Step};
+use crate::step::{Failure, NOT_IN_PATH, Op, Step};
 
 /// The error of a child that failed at `step` of `plan`.
 pub(crate) fn failure(plan: &Plan, step: u32, failure: &Failure) -> Error {
@@ -54,14 +54,14 @@ fn exec(plan: &Plan, failure: &Failure) -> Error {
 fn program(name: &str, failure: &Failure) -> String {
     let detail = String::from_utf8_lossy(failure.detail.as_bytes());
     let detail = detail.escape_debug();
-    let empty = failure.detail.as_bytes().is_empty();
-    match failure.errno {
-        Errno::NOENT if !name.contains('/') && empty => {
-            format!("exec: {name:?}: executable file not found in $PATH")
-        }
-        errno if empty => format!("exec: {name:?}: {}", errno_words(errno)),
-        errno => format!("exec: {name:?}: {}: {detail}", errno_words(errno)),
+    if failure.detail.as_bytes().starts_with(NOT_IN_PATH) {
+        return format!("exec: {name:?}: {detail}");
     }
+    let words = errno_words(failure.errno);
+    if failure.detail.as_bytes().is_empty() {
+        return format!("exec: {name:?}: {words}");
+    }
+    format!("exec: {name:?}: {words}: {detail}")
 }
 
 /// A failed hook of the child's: its place stands before its words in the detail.

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
-};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::clone::{self, Pointers, Relation, Side};
 use crate::plan::Hook;
@@ -174,9 +172,4 @@ pub(crate) fn ends_before(pidfd: &OwnedFd, limit: Option<Instant>) -> bool {
             Err(_) => return true,
         }
     }
-}
-
-/// Opens a process by number.
-pub(crate) fn open(pid: i32) -> Option<OwnedFd> {
-    pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }

@@ -145,7 +145,9 @@ impl Init<'_> {
             return Err(here(Failure::new(Op::Execve, Errno::NOENT)));
         };
         let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
-        let env = Pointers::new(program.env.iter().map(|text| text.as_c_str()));
+        let home = self.child.home.as_deref();
+        let env = program.env.iter().map(|text| text.as_c_str()).chain(home);
+        let env = Pointers::new(env);
         let errno = clone::execve(path, &args, &env);
         Err(here(exec_failure(&self.child, path, errno)))
     }

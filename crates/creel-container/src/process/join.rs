@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
 
 use super::channel::{self, Message};
-use super::descriptors;
 use super::clone::{self, Pointers, Relation, Side};
+use super::descriptors;
 use super::init::{NO_STEP, close_others, tie_to_creator, untie_from_creator};
 use super::launch::Launched;
 use super::namespaces::setns;
@@ -109,12 +109,7 @@ impl Joiner<'_> {
         Ok(())
     }
 
-    fn accompany(
-        &self,
-        launched: Launched,
-        procs: Option<&Procs>,
-        lock: Lock,
-    ) -> Result<Launched> {
+    fn accompany(&self, launched: Launched, procs: Option<&Procs>, lock: Lock) -> Result<Launched> {
         let all = || -> Result<()> {
             if let (Some(procs), Some(pid)) = (procs, Pid::from_raw(launched.pid)) {
                 let in_v2 = super::launch::v2_directory(self.cgroup.as_ref())?.is_some();
@@ -230,7 +225,9 @@ impl Joiner<'_> {
             return Failure::new(Op::Execve, Errno::NOENT);
         };
         let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
-        let env = Pointers::new(program.env.iter().map(|text| text.as_c_str()));
+        let home = child.home.as_deref();
+        let env = program.env.iter().map(|text| text.as_c_str()).chain(home);
+        let env = Pointers::new(env);
         exec_failure(child, path, clone::execve(path, &args, &env))
     }
 }

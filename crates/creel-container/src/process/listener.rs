@@ -96,8 +96,7 @@ pub(crate) fn send(
     (state, status, metadata): (&StateJson, &str, String),
 ) -> Result<()> {
     let fd = pidfd_getfd(&process.pidfd, listener, PidfdGetfdFlags::empty()).map_err(|errno| {
-        let mut error =
-            StepError::new("fetch the notification descriptor", Op::Receive, errno);
+        let mut error = StepError::new("fetch the notification descriptor", Op::Receive, errno);
         error.at = Some(Pointer::new(LISTENER));
         error
     })?;
@@ -120,9 +119,5 @@ pub(crate) fn send(
 
 /// The error of an agent that cannot be reached.
 pub(crate) fn listener_error(error: &creel_seccomp::Error) -> Error {
-    Error::Cgroup {
-        at: Some(Pointer::new(LISTENER)),
-        line: None,
-        message: error.to_string(),
-    }
+    Error::Cgroup { at: Some(Pointer::new(LISTENER)), line: None, message: error.to_string() }
 }

@@ -41,12 +41,6 @@ pub fn seal() -> Result<()> {
     Err(StepError::new("execute the sealed executable", Op::Execve, errno).into())
 }
 
-/// Whether this process runs from a sealed executable.
-#[must_use]
-pub fn is_mark(name: &std::ffi::OsStr) -> bool {
-    name == MARK
-}
-
 #[repr(C)]
 struct MountAttr {
     attr_set: u64,

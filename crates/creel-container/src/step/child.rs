@@ -30,6 +30,8 @@ pub(crate) struct Child {
     pub(crate) working_directory: Option<OwnedFd>,
     /// The program, found by [`Step::LookUpProgram`](super::Step::LookUpProgram): the path to execute.
     pub(crate) program: Option<std::ffi::CString>,
+    /// `HOME=…`, found by [`Step::Home`](super::Step::Home).
+    pub(crate) home: Option<std::ffi::CString>,
     /// The notification descriptor of a filter that has a listener.
     pub(crate) seccomp_listener: Option<OwnedFd>,
 }
@@ -48,6 +50,7 @@ impl Child {
             null_cover: None,
             working_directory: None,
             program: None,
+            home: None,
             seccomp_listener: None,
         }
     }

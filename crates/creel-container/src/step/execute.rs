@@ -14,6 +14,7 @@ impl Step {
             Self::JoinNamespace(step) => step.execute(child),
             Self::SessionKeyring(step) => step.execute(),
             Self::Loopback(step) => step.execute(),
+            Self::Home(step) => step.execute(child),
             Self::Hostname(step) => step.execute(),
             Self::Domainname(step) => step.execute(),
             Self::RootPropagation(step) => step.execute(child),

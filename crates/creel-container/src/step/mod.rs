@@ -12,6 +12,7 @@ mod diagnosis;
 mod execute;
 mod failure;
 mod filesystem;
+mod home;
 mod identity;
 mod limits;
 mod mask;
@@ -29,6 +30,7 @@ pub(crate) use child::Child;
 pub use device::{Device, DeviceKind, DeviceLink};
 pub(crate) use diagnosis::exec_failure;
 pub use failure::{Detail, Failure, Op};
+pub use home::Home;
 pub use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask};
 pub use limits::{Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler};
 pub use mask::{Mask, ReadonlyPath};
@@ -37,6 +39,7 @@ pub use mount::{
     Remount,
 };
 pub use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback};
+pub(crate) use program::NOT_IN_PATH;
 pub use program::{LookUpProgram, Program};
 pub use rootfs::{
     Chroot, MakeRoot, MoveRoot, Pivot, RootPropagation, RootReadonly, WorkingDirectory,
@@ -130,6 +133,8 @@ pub enum Step {
     Selinux(Selinux),
     /// Loads the seccomp filter.
     LoadSeccomp(LoadSeccomp),
+    /// Finds `HOME`.
+    Home(Home),
     /// Finds the program and proves that it can be executed.
     LookUpProgram(LookUpProgram),
 }

@@ -32,7 +32,7 @@ pub struct LookUpProgram {
 }
 
 /// What podman, containerd and Docker search for when a name is in no directory of `PATH`.
-const NOT_IN_PATH: &[u8] = b"executable file not found in $PATH";
+pub(crate) const NOT_IN_PATH: &[u8] = b"executable file not found in $PATH";
 
 impl LookUpProgram {
     /// Asks as the user of the process, with the capabilities that it will have.

@@ -45,9 +45,7 @@ pub(crate) fn run(mut cli: Cli, log: &Log) -> Done {
         Command::Resume(args) => pause::resume(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Exec(args) => exec::run(&context, &args),
-        Command::Spec(_) | Command::Features(_) => {
-            Err(Failure::new("not there yet"))
-        }
+        Command::Spec(_) | Command::Features(_) => Err(Failure::new("not there yet")),
     }
 }
 
