@@ -1,4 +1,4 @@
-//! `cargo xtask conformance …`: builds the suite and the runtime, then hands over.
+//! `cargo xtask conformance …` and `engines …`: builds the suite and the runtime, then hands over.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -9,7 +9,7 @@ use crate::deps::{self, Purpose};
 use crate::repo::Repo;
 use crate::{build, output};
 
-/// Arguments of `conformance`.
+/// Arguments of `conformance` and `engines`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Arguments of the runner, such as `--runtime PATH`, `--filter WORD`, `--list`
@@ -17,20 +17,20 @@ pub struct Args {
     rest: Vec<String>,
 }
 
-/// Builds and runs the suite, on creel unless another runtime is named.
+/// Builds and runs a suite, on creel unless another runtime is named.
 ///
 /// # Errors
 /// When a package is missing or a build fails.
-pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
+pub fn run(repo: &Repo, suite: &str, args: &Args) -> Result<ExitCode> {
     deps::ensure(repo, &[Purpose::Test])?;
     let names_one = |arg: &String| ["--runtime", "--against"].iter().any(|o| arg.starts_with(o));
     let is_named = args.rest.iter().any(|arg| names_one(arg) || arg == "--list");
     let runtime = if is_named { None } else { Some(build::creel(repo)?) };
-    let mut command = runner(repo, "conformance", runtime)?;
+    let mut command = runner(repo, suite, runtime)?;
     let status = command.args(&args.rest).status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or_else(
         || {
-            output::error(&format!("conformance: {status}"));
+            output::error(&format!("{suite}: {status}"));
             ExitCode::FAILURE
         },
         ExitCode::from,

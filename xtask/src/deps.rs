@@ -64,6 +64,8 @@ const PACKAGES: &[Package] = &[
     package("libseccomp-dev", Probe::File(&["libseccomp.a"]), &[CrunStatic]),
     package("busybox-static", Probe::StaticProgram("busybox"), &[Test, Demo, Bench]),
     package("podman", Probe::Program("podman"), &[Test, Demo]),
+    package("buildah", Probe::Program("buildah"), &[Test]),
+    package("procps", Probe::Program("ps"), &[Test]),
     package("containerd", Probe::Program("containerd"), &[Test]),
     package("runc", Probe::Program("runc"), &[Test, Demo, Bench]),
     package("crun", Probe::Program("crun"), &[Test, Demo, Bench]),

@@ -26,6 +26,8 @@ enum Task {
     Deps(deps::Args),
     /// Run the conformance suite; arguments go to its runner
     Conformance(conformance::Args),
+    /// Run a runtime under real engines; arguments go to the runner
+    Engines(conformance::Args),
     /// Measure creel against other runtimes
     Bench(bench::Args),
     /// Write manual pages and shell completions
@@ -53,7 +55,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Test(args) => test::run(&repo, &args),
         Task::Build => build::run(&repo),
         Task::Deps(args) => deps::run(&repo, &args),
-        Task::Conformance(args) => conformance::run(&repo, &args),
+        Task::Conformance(args) => conformance::run(&repo, "conformance", &args),
+        Task::Engines(args) => conformance::run(&repo, "engines", &args),
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Man(args) => man::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),
