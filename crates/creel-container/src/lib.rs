@@ -14,6 +14,7 @@ mod container;
 mod delete;
 mod error;
 mod exec;
+mod features;
 mod host;
 mod plan;
 mod pointer;
@@ -34,6 +35,7 @@ pub use bundle::{
 pub use container::{Container, State};
 pub use error::{ConfigError, Error, Result, StepError};
 pub use exec::ExecOptions;
+pub use features::{Features, OCI_VERSION};
 pub use host::Host;
 pub use plan::{
     Cgroup, Explanation, Fault, Hook, Hooks, Joined, PLAN_SCHEMA, Plan, PlanOptions, Planned,

@@ -2,10 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "the one place that speaks to people")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write as _};
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
@@ -103,17 +104,15 @@ pub(crate) fn usage(error: &UsageError, args: &[OsString]) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let after = |name: &str| {
-        let text = |arg: &OsString| arg.to_str().map(str::to_owned);
-        let equals = format!("{name}=");
-        args.iter().enumerate().find_map(|(index, arg)| match arg.to_str()? {
-            it if it == name => args.get(index + 1).and_then(text),
-            it => it.strip_prefix(&equals).map(str::to_owned),
-        })
+    // As far as the program's own options go, in the one form that each has after this; the last mention counts.
+    let words = creel_cli::normalise(&creel_cli::definition(), args.iter().cloned());
+    let own = || words.iter().skip(1).take_while(|word| word.as_bytes().starts_with(b"-"));
+    let last = |prefix: &str| {
+        own().filter_map(|word| word.as_bytes().strip_prefix(prefix.as_bytes())).last()
     };
-    let file = after("--log")
-        .and_then(|path| OpenOptions::new().append(true).create(true).open(path).ok());
-    let json = after("--log-format").as_deref() == Some("json");
+    let open = |path| OpenOptions::new().append(true).create(true).open(OsStr::from_bytes(path));
+    let file = last("--log=").and_then(|path| open(path).ok());
+    let json = last("--log-format=") == Some(b"json");
     let log = Log { file, json, level: None };
     log.write("error", &creel_cli::message(error));
     eprintln!("creel: {}", creel_cli::message(error));

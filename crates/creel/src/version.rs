@@ -4,14 +4,13 @@
 
 use std::process::ExitCode;
 
-/// The version of the runtime specification that creel implements.
-pub(crate) const SPEC: &str = "1.3.0";
+use creel_container::OCI_VERSION;
 
 /// Name and version, commit, specification.
 pub(crate) fn print() -> ExitCode {
     let commit = option_env!("CREEL_COMMIT").unwrap_or("unknown");
     println!("creel version {}", env!("CARGO_PKG_VERSION"));
     println!("commit: {commit}");
-    println!("spec: {SPEC}");
+    println!("spec: {OCI_VERSION}");
     ExitCode::SUCCESS
 }

@@ -38,6 +38,7 @@ use crate::step::{Kind, Program, Step, Text};
 pub use compile::{PlanOptions, compile, compile_exec};
 pub use explain::{Explanation, explain, step_kinds};
 pub(crate) use namespaces::kind;
+pub(crate) use options::mount_options;
 pub use report::{Fault, PLAN_SCHEMA, Report, Row};
 
 /// What a bundle's config means on this host: every decision made, nothing done.

@@ -123,47 +123,82 @@ fn change(attributes: &mut Attributes, effect: Effect) {
     }
 }
 
+/// The options that are attributes of a mount; each is also known with an `r` in front, for the whole tree.
+const ATTRIBUTES: [(&str, Effect); 18] = [
+    ("ro", Set(RDONLY)),
+    ("rw", Clear(RDONLY)),
+    ("nosuid", Set(NOSUID)),
+    ("suid", Clear(NOSUID)),
+    ("nodev", Set(NODEV)),
+    ("dev", Clear(NODEV)),
+    ("noexec", Set(NOEXEC)),
+    ("exec", Clear(NOEXEC)),
+    ("nodiratime", Set(NODIRATIME)),
+    ("diratime", Clear(NODIRATIME)),
+    ("nosymfollow", Set(NOSYMFOLLOW)),
+    ("symfollow", Clear(NOSYMFOLLOW)),
+    ("noatime", Atime(NOATIME)),
+    ("strictatime", Atime(STRICTATIME)),
+    // The kernel's default is relatime: it is what is left when the other modes are taken away.
+    ("relatime", Atime(RELATIME)),
+    ("atime", Atime(RELATIME)),
+    ("nostrictatime", Atime(RELATIME)),
+    ("norelatime", Atime(RELATIME)),
+];
+
+/// The options that are neither attributes nor propagation words.
+const OTHERS: [(&str, Effect); 16] = [
+    ("bind", Bind),
+    ("rbind", Rbind),
+    ("remount", Remount),
+    ("tmpcopyup", CopyUp),
+    ("sync", Superblock("sync")),
+    ("async", Superblock("async")),
+    ("dirsync", Superblock("dirsync")),
+    ("lazytime", Superblock("lazytime")),
+    ("nolazytime", Superblock("nolazytime")),
+    ("mand", Superblock("mand")),
+    ("nomand", Superblock("nomand")),
+    // The kernel's new mount interface has no such flags: what they did is the filesystem's own affair now.
+    ("defaults", Nothing),
+    ("iversion", Nothing),
+    ("noiversion", Nothing),
+    ("loud", Nothing),
+    ("silent", Nothing),
+];
+
+/// The propagation words; each is also known with an `r` in front.
+const PROPAGATIONS: [(&str, libc::c_ulong); 4] = [
+    ("shared", libc::MS_SHARED),
+    ("slave", libc::MS_SLAVE),
+    ("private", libc::MS_PRIVATE),
+    ("unbindable", libc::MS_UNBINDABLE),
+];
+
+/// Every option that is known here, sorted: what is none of them is for the filesystem.
+pub(crate) fn mount_options() -> Vec<String> {
+    let attributes = ATTRIBUTES.iter().map(|(option, _)| *option);
+    let propagations = PROPAGATIONS.iter().map(|(option, _)| *option);
+    let both = attributes.chain(propagations);
+    let others = OTHERS.iter().map(|(option, _)| (*option).to_owned());
+    let mut all: Vec<String> =
+        both.flat_map(|option| [option.to_owned(), format!("r{option}")]).chain(others).collect();
+    all.sort();
+    all
+}
+
 /// The options that are not propagation words, and not recursive.
 fn effect(option: &str) -> Option<Effect> {
-    attribute(option).or(match option {
-        "bind" => Some(Bind),
-        "rbind" => Some(Rbind),
-        "remount" => Some(Remount),
-        "tmpcopyup" => Some(CopyUp),
-        "sync" => Some(Superblock("sync")),
-        "async" => Some(Superblock("async")),
-        "dirsync" => Some(Superblock("dirsync")),
-        "lazytime" => Some(Superblock("lazytime")),
-        "nolazytime" => Some(Superblock("nolazytime")),
-        "mand" => Some(Superblock("mand")),
-        "nomand" => Some(Superblock("nomand")),
-        // The kernel's new mount interface has no such flags: what they did is the filesystem's own affair now.
-        "defaults" | "iversion" | "noiversion" | "loud" | "silent" => Some(Nothing),
-        _ => None,
-    })
+    attribute(option).or_else(|| found(&OTHERS, option))
 }
 
 /// The options that are attributes of a mount.
 fn attribute(option: &str) -> Option<Effect> {
-    Some(match option {
-        "ro" => Set(RDONLY),
-        "rw" => Clear(RDONLY),
-        "nosuid" => Set(NOSUID),
-        "suid" => Clear(NOSUID),
-        "nodev" => Set(NODEV),
-        "dev" => Clear(NODEV),
-        "noexec" => Set(NOEXEC),
-        "exec" => Clear(NOEXEC),
-        "nodiratime" => Set(NODIRATIME),
-        "diratime" => Clear(NODIRATIME),
-        "nosymfollow" => Set(NOSYMFOLLOW),
-        "symfollow" => Clear(NOSYMFOLLOW),
-        "noatime" => Atime(NOATIME),
-        "strictatime" => Atime(STRICTATIME),
-        // The kernel's default is relatime: it is what is left when the other modes are taken away.
-        "relatime" | "atime" | "nostrictatime" | "norelatime" => Atime(RELATIME),
-        _ => return None,
-    })
+    found(&ATTRIBUTES, option)
+}
+
+fn found<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
+    table.iter().find(|(known, _)| *known == word).map(|(_, it)| *it)
 }
 
 /// The recursive options: an attribute with an `r` in front, for the whole tree (`mount_setattr(2)`, Linux 5.12).
@@ -177,13 +212,7 @@ pub(super) fn propagation(word: &str) -> Option<Propagation> {
         Some(plain) => (plain, true),
         None => (word, false),
     };
-    let flag = match word {
-        "shared" => libc::MS_SHARED,
-        "slave" => libc::MS_SLAVE,
-        "private" => libc::MS_PRIVATE,
-        "unbindable" => libc::MS_UNBINDABLE,
-        _ => return None,
-    };
+    let flag = found(&PROPAGATIONS, word)?;
     Some(Propagation { flag, recursive })
 }
 
@@ -227,8 +256,13 @@ mod tests {
             sync tmpcopyup unbindable";
         let recursive = "ratime rdev rdiratime rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime \
             rnosuid rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow";
+        let known = mount_options();
         for option in plain.split_whitespace().chain(recursive.split_whitespace()) {
             assert!(Options::read([option].into_iter()).data.is_empty(), "{option}");
+            assert!(known.iter().any(|it| it == option), "{option}");
+        }
+        for option in known {
+            assert!(Options::read([option.as_str()].into_iter()).data.is_empty(), "{option}");
         }
     }
 

@@ -3,22 +3,26 @@
 use std::process::ExitCode;
 
 use creel_cli::Delete;
-use creel_container::ContainerId;
+use creel_container::{Container, ContainerId};
 
-use super::Done;
+use super::{Done, each};
 use crate::Context;
-use crate::failure::Failure;
 
 pub(super) fn run(context: &Context<'_>, args: &Delete) -> Done {
+    let runtime = context.runtime()?;
     if args.regex {
-        return Err(Failure::new("delete --regex is not supported yet"));
+        let delete = |container: &Container| match args.force {
+            true => runtime.delete_force(container.id()),
+            false => container.delete(),
+        };
+        each(&context.matching(&args.id)?, delete)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let id = ContainerId::parse(&args.id)?;
-    let runtime = context.runtime()?;
     if args.force {
-        runtime.delete_force(&id)?
+        runtime.delete_force(&id)?;
     } else {
-        runtime.open(&id)?.delete()?
+        runtime.open(&id)?.delete()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod exec;
+mod features;
 mod kill;
 mod list;
 mod output;
@@ -10,13 +11,15 @@ mod pause;
 mod plan;
 mod ps;
 mod run;
+mod spec;
 mod start;
 mod state;
 
 use std::process::ExitCode;
 
 use creel_cli::{CgroupManager, Cli, Command, Rootless};
-use creel_container::{ContainerId, Runtime};
+use creel_container::{Container, ContainerId, Runtime};
+use regex_lite::Regex;
 
 use crate::Context;
 use crate::failure::Failure;
@@ -45,7 +48,8 @@ pub(crate) fn run(mut cli: Cli, log: &Log) -> Done {
         Command::Resume(args) => pause::resume(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Exec(args) => exec::run(&context, &args),
-        Command::Spec(_) | Command::Features(_) => Err(Failure::new("not there yet")),
+        Command::Spec(args) => spec::run(&args),
+        Command::Features(_) => features::run(),
     }
 }
 
@@ -69,7 +73,29 @@ impl Context<'_> {
     }
 
     /// The container named `id`.
-    fn open(&self, id: &str) -> Result<creel_container::Container, Failure> {
+    fn open(&self, id: &str) -> Result<Container, Failure> {
         Ok(self.runtime()?.open(&ContainerId::parse(id)?)?)
     }
+
+    /// The containers whose ids match, anywhere unless the expression says where.
+    fn matching(&self, expression: &str) -> Result<Vec<Container>, Failure> {
+        let regex = Regex::new(expression)
+            .map_err(|error| Failure::new(format!("--regex {expression:?}: {error}")))?;
+        let mut containers = self.runtime()?.list()?;
+        containers.retain(|container| regex.is_match(container.id().as_str()));
+        Ok(containers)
+    }
+}
+
+/// Does the same to each; one that fails does not keep the others from it.
+fn each(
+    containers: &[Container],
+    act: impl Fn(&Container) -> creel_container::Result<()>,
+) -> Result<(), Failure> {
+    let failed = |container: &Container| {
+        act(container).err().map(|error| format!("{}: {error}", container.id()))
+    };
+    let mut messages = containers.iter().filter_map(failed).collect::<Vec<_>>().into_iter();
+    let Some(first) = messages.next() else { return Ok(()) };
+    Err(Failure { more: messages.collect(), ..Failure::new(first) })
 }
