@@ -8,6 +8,22 @@
 //! Principles: compiling is pure ([`Host`] holds what was asked of the kernel); nothing that a
 //! profile says is dropped silently (see [`Compiled::warnings`]); where the specification is silent,
 //! the filter decides as libseccomp's and runc's do.
+//!
+//! What a filter allows by the number alone, the kernel (from 5.11 on) allows without running it.
+//!
+//! ```no_run
+//! # use creel_seccomp::{Host, Options, Profile, compile, load};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let profile = r#"{ "defaultAction": "SCMP_ACT_ALLOW",
+//!     "syscalls": [{ "names": ["reboot"], "action": "SCMP_ACT_ERRNO" }] }"#;
+//! let profile = Profile::from_json(&serde_json::from_str(profile)?)?;
+//! let compiled = compile(&profile, &Options::new(Host::ask()))?;
+//! // In the process to be filtered, with no_new_privs or CAP_SYS_ADMIN:
+//! let listener = load(&compiled.program, compiled.flags)?;
+//! assert!(listener.is_none(), "no rule notifies");
+//! # Ok(())
+//! # }
+//! ```
 #![deny(unsafe_code)]
 
 mod action;
