@@ -203,7 +203,7 @@ fn limits(cases: &mut Cases) {
         if name != "pids/limit" && !name.starts_with("cpu/cpus") && !name.starts_with("cpu/mems") {
             case.mutation(|config| {
                 config["linux"]["resources"] =
-                    json!({ "devices": [{ "allow": false, "access": "rwm" }] })
+                    json!({ "devices": [{ "allow": false, "access": "rwm" }] });
             });
         }
     }

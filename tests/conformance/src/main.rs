@@ -5,6 +5,10 @@
     clippy::indexing_slicing,
     reason = "an absent member of a JSON value is null, which no test takes for right"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "the registration of a section is the list of its cases"
+)]
 
 mod bad_input;
 mod cgroups;
@@ -14,6 +18,7 @@ mod devices;
 mod features;
 mod hooks;
 mod hostname;
+mod idmap;
 mod lifecycle;
 mod limits;
 mod mount_options;
@@ -22,8 +27,10 @@ mod namespaces;
 mod paths;
 mod process;
 mod root;
+mod run_commands;
 mod scheduling;
 mod seccomp;
+mod seccomp_invalid;
 mod spec_command;
 mod state;
 mod streams;
@@ -47,12 +54,15 @@ fn register(cases: &mut Cases) {
     cgroups::register(cases);
     hooks::register(cases);
     seccomp::register(cases);
+    seccomp_invalid::register(cases);
     commands::register(cases);
+    run_commands::register(cases);
     spec_command::register(cases);
     scheduling::register(cases);
     control::register(cases);
     features::register(cases);
     streams::register(cases);
+    idmap::register(cases);
     bad_input::register(cases);
 }
 

@@ -213,7 +213,7 @@ impl Tree {
         mount("tmpfs", &path, "tmpfs", MountFlags::empty(), None).context("mount the upper")?;
         let tree = Self(path);
         fs::create_dir(tree.0.join("below"))?;
-        mount("tmpfs", &tree.0.join("below"), "tmpfs", MountFlags::empty(), None)
+        mount("tmpfs", tree.0.join("below"), "tmpfs", MountFlags::empty(), None)
             .context("mount the lower")?;
         Ok(tree)
     }
@@ -265,7 +265,7 @@ fn propagation(cases: &mut Cases) {
                 // As engines do for such volumes.
                 bundle.set("/linux/rootfsPropagation", option);
                 rt.running(bundle.mount("/mnt", "bind", &tree.path(), &["rbind", option]))?;
-                mount("tmpfs", &tree.0.join("later"), "tmpfs", MountFlags::empty(), None)?;
+                mount("tmpfs", tree.0.join("later"), "tmpfs", MountFlags::empty(), None)?;
                 let inside = fs::read_to_string(format!("/proc/{}/mountinfo", rt.pid()?))?;
                 ensure_eq("the mount is in the container", inside.contains(" /mnt/later "), arrives)
             },

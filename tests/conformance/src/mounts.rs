@@ -178,7 +178,7 @@ fn below(rt: &Runtime, option: &str, expected: bool) -> Outcome {
     let source = rt.directory().join("tree");
     fs::create_dir_all(source.join("below"))?;
     let flags = rustix::mount::MountFlags::empty();
-    rustix::mount::mount("tmpfs", &source.join("below"), "tmpfs", flags, None)?;
+    rustix::mount::mount("tmpfs", source.join("below"), "tmpfs", flags, None)?;
     fs::write(source.join("below/file"), "x")?;
     let mut bundle = rt.bundle()?;
     bundle

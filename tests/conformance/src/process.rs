@@ -187,7 +187,7 @@ fn user(cases: &mut Cases) {
                 let seen = rt.report(&bundle)?;
                 for (kind, expected) in [("uid", uid), ("gid", gid)] {
                     for prefix in ["", "e", "s", "fs"] {
-                        let id = format!("{}{kind}", prefix);
+                        let id = format!("{prefix}{kind}");
                         ensure_eq(&id, seen.at(&format!("/ids/{id}")).as_u64(), Some(expected))?;
                     }
                 }
