@@ -48,3 +48,7 @@ pub use state::{ContainerId, Status};
 pub use step::{Detail, Failure, Kind, Op, Step};
 pub use time::now;
 pub use validate::{validate, validate_process};
+
+#[cfg(test)]
+#[path = "../tests/step/mod.rs"]
+mod step_tests;

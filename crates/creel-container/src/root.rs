@@ -8,7 +8,7 @@
 //!
 //! What an attacker can still do: choose *which* object inside the root an fd stands for.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
@@ -73,15 +73,6 @@ impl Root {
     /// As `openat2(2)`.
     pub(crate) fn open(&self, name: &CStr, flags: OFlags) -> Result<OwnedFd> {
         self.open_bytes(name.to_bytes(), flags)
-    }
-
-    /// Where the link `name` points to, as it is written there.
-    ///
-    /// # Errors
-    /// `EINVAL` if it is no link; as `openat2(2)`, `readlinkat(2)`.
-    pub(crate) fn readlink(&self, name: &CStr) -> Result<CString> {
-        // An empty name reads the link that the fd stands for; it was resolved once.
-        rustix::fs::readlinkat(self.open_nofollow(name)?, c"", Vec::new())
     }
 
     /// Opens the directory `name` and makes what is missing of it with `mode`, less the umask.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use creel_cgroups::{Cgroup, Layout};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstatfs, mknodat, openat};
+use rustix::fs::{FileType, Mode, OFlags, mknodat, openat};
 use rustix::io::Errno;
 
 use super::channel::Message;
@@ -19,11 +19,8 @@ use super::{cgroup_error, describe};
 use crate::error::{Error, Result, StepError};
 use crate::plan::{Hook, Plan};
 use crate::state::{ANSWER_FIFO, CgroupRecord, Directory, Lock, ProcessRecord, Record, START_FIFO};
-use crate::step::{Child, Op, Step};
+use crate::step::{Child, Op, Step, procfs};
 
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
-/// The inode of the root of any procfs.
-const PROC_ROOT_INODE: u64 = 1;
 /// How long processes of a container that failed may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -249,17 +246,13 @@ fn start_channel(directory: &Directory) -> Result<(OwnedFd, OwnedFd)> {
     Ok((start, answer))
 }
 
-/// The host's `/proc`, verified to be the root of a procfs: nothing mounted there by others will do.
+/// The host's `/proc`, verified.
 pub(crate) fn open_proc() -> Result<OwnedFd> {
-    let failed = |op| move |errno| StepError::new("open /proc", op, errno);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = openat(CWD, "/proc", flags, Mode::empty()).map_err(failed(Op::Open))?;
-    let is_proc = fstatfs(&fd).map_err(failed(Op::Stat))?.f_type == PROC_SUPER_MAGIC;
-    let is_root = rustix::fs::fstat(&fd).map_err(failed(Op::Stat))?.st_ino == PROC_ROOT_INODE;
-    if is_proc && is_root {
-        return Ok(fd);
-    }
-    Err(StepError::new("/proc is not a procfs", Op::Mismatch, Errno::INVAL).into())
+    procfs::open().map_err(|failure| {
+        let mut error = StepError::new("open /proc", failure.op, failure.errno);
+        error.detail = failure.detail;
+        error.into()
+    })
 }
 
 /// Where the cgroup is, for the commands that come later.

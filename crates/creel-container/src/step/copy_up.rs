@@ -20,8 +20,11 @@ const DEEPEST: u32 = 64;
 pub(super) fn copy(proc: &OwnedFd, from: &OwnedFd, to: &OwnedFd) -> Result<(), Failure> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let from = procfs::reopen(proc, from, flags).map_err(Failure::at(Op::Open))?;
+    // The descriptor of a new mount stands for a place (`O_PATH`), not for an open directory.
+    let to = rustix::fs::openat(to, c".", flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Failure::at(Op::Open))?;
     let umask = rustix::process::umask(Mode::empty());
-    let copied = copy_directory(&from, to, DEEPEST);
+    let copied = copy_directory(&from, &to, DEEPEST);
     rustix::process::umask(umask);
     copied
 }

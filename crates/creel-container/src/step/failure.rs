@@ -5,7 +5,7 @@ use std::fmt;
 use rustix::io::Errno;
 
 /// The longest [`Detail`], in bytes; longer ones are cut.
-pub const DETAIL_MAX: usize = 240;
+pub(crate) const DETAIL_MAX: usize = 240;
 
 /// A step's failure: the operation that was refused, the kernel's answer, and at times a word more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -20,7 +20,6 @@ pub struct Identity {
 
 /// Sets of capabilities as bits, `1 << CAP_X`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the five sets of capabilities(7)")]
 pub struct Capabilities {
     pub bounding: u64,
     pub effective: u64,
@@ -101,7 +100,7 @@ fn not_mapped(op: Op, errno: Errno, id: u32) -> Failure {
 
 impl DropBounding {
     /// What the kernel does not know is not dropped: `EINVAL` ends the numbers.
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(crate) fn execute(&self) -> Result<(), Failure> {
         for number in 0..64 {
             let bit = 1_u64 << number;
             if self.keep & bit != 0 {
@@ -122,7 +121,7 @@ impl DropBounding {
 
 impl SetCapabilities {
     /// Ambient capabilities come after the others: each must be permitted and inheritable.
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(crate) fn execute(&self) -> Result<(), Failure> {
         rustix::thread::clear_ambient_capability_set().map_err(Failure::at(Op::Prctl))?;
         let sets = CapabilitySets {
             effective: CapabilitySet::from_bits_retain(self.sets.effective),
@@ -144,7 +143,7 @@ fn bit_failure(op: Op, errno: Errno, number: u32) -> Failure {
 }
 
 impl Umask {
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(crate) fn execute(&self) -> Result<(), Failure> {
         rustix::process::umask(Mode::from_raw_mode(self.mask));
         Ok(())
     }

@@ -28,7 +28,6 @@ pub struct OomScoreAdj {
 
 /// `process.scheduler`, as `sched_setattr(2)` takes it. Times in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of struct sched_attr")]
 pub struct Scheduler {
     pub policy: u32,
     pub flags: u64,

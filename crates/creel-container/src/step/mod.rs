@@ -27,27 +27,31 @@ mod terminal;
 mod text;
 
 pub(crate) use child::Child;
-pub use device::{Device, DeviceKind, DeviceLink};
+pub(crate) use device::{Device, DeviceKind, DeviceLink};
 pub(crate) use diagnosis::exec_failure;
 pub use failure::{Detail, Failure, Op};
-pub use home::Home;
-pub use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask};
-pub use limits::{Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler};
-pub use mask::{Mask, ReadonlyPath};
-pub use mount::{
+pub(crate) use home::Home;
+pub(crate) use identity::{Capabilities, DropBounding, Identity, SetCapabilities, Umask};
+pub(crate) use limits::{
+    Affinity, IoPriority, MemoryPolicy, OomScoreAdj, Personality, Rlimit, Scheduler,
+};
+pub(crate) use mask::{Mask, ReadonlyPath};
+pub(crate) use mount::{
     Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Mount, MountKind, Propagation,
     Remount,
 };
-pub use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback};
-pub(crate) use program::NOT_IN_PATH;
-pub use program::{LookUpProgram, Program};
-pub use rootfs::{
+pub use namespace::Kind;
+pub(crate) use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Loopback};
+pub(crate) use program::{LookUpProgram, NOT_IN_PATH, Program};
+#[cfg(test)]
+pub(crate) use rootfs::check_inside;
+pub(crate) use rootfs::{
     Chroot, MakeRoot, MoveRoot, Pivot, RootPropagation, RootReadonly, WorkingDirectory,
 };
-pub use security::{AppArmor, LoadSeccomp, NoNewPrivileges, Selinux, SessionKeyring};
-pub use sysctl::Sysctl;
-pub use terminal::{Console, Streams};
-pub use text::{ContainerPath, HostPath, Text};
+pub(crate) use security::{AppArmor, LoadSeccomp, NoNewPrivileges, Selinux, SessionKeyring};
+pub(crate) use sysctl::Sysctl;
+pub(crate) use terminal::{Console, Streams};
+pub(crate) use text::{ContainerPath, HostPath, Text};
 
 /// One step of the child, in the order in which the plan lists them.
 ///

@@ -48,9 +48,9 @@ impl Console {
         if self.dev_console {
             mount_console(child, &slave)?;
         }
-        if let Some(socket) = child.console_socket.take() {
-            send_master(&socket, &master)?;
-        }
+        // Without a holder of the master the terminal would hang up at once.
+        let socket = child.console_socket.take().ok_or(Failure::new(Op::Send, Errno::NOTCONN))?;
+        send_master(&socket, &master)?;
         take_over(&slave)
     }
 

@@ -40,7 +40,7 @@ impl fmt::Debug for Text {
 }
 
 /// A name inside the container: a claim. Only [`Root`](crate::root::Root) turns it into a descriptor.
-pub type ContainerPath = Text;
+pub(crate) type ContainerPath = Text;
 
 /// A name on the host, absolute, opened before the root is.
-pub type HostPath = Text;
+pub(crate) type HostPath = Text;

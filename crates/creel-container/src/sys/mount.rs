@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "mount_setattr has no wrapper in rustix")]
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
@@ -21,17 +21,14 @@ pub(crate) mod attr {
     pub(crate) const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
     pub(crate) const NODIRATIME: u64 = libc::MOUNT_ATTR_NODIRATIME;
     pub(crate) const NOSYMFOLLOW: u64 = libc::MOUNT_ATTR_NOSYMFOLLOW;
-    pub(crate) const IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
 }
 
 /// What [`mount_setattr`] changes. `propagation` is one `MS_*` word or 0.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct MountAttr<'a> {
+pub(crate) struct MountAttr {
     pub(crate) set: u64,
     pub(crate) clear: u64,
     pub(crate) propagation: u64,
-    /// The user namespace of `attr::IDMAP`.
-    pub(crate) userns: Option<BorrowedFd<'a>>,
 }
 
 /// How far [`mount_setattr`] reaches.
@@ -53,7 +50,7 @@ pub(crate) fn mount_setattr(mount: impl AsFd, reach: Reach, change: &MountAttr) 
         attr_set: change.set,
         attr_clr: change.clear,
         propagation: change.propagation,
-        userns_fd: change.userns.map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs())),
+        userns_fd: 0,
     };
     let flags = match reach {
         Reach::Mount => libc::AT_EMPTY_PATH,
