@@ -134,7 +134,7 @@ pub enum Error {
         id: String,
     },
     /// A container of this id exists.
-    #[error("container with id exists: {id:?}")]
+    #[error("container with given ID already exists: {id:?}")]
     Exists {
         /// What was given.
         id: String,

@@ -119,13 +119,14 @@ impl<'a> Compiler<'a> {
         process::console(self);
         hooks::requests(self);
         root::enter(self);
-        root::propagation(self);
         namespaces::kernel_parameters(self);
         // After all mounts: a later one could uncover what a mask hides.
         security::masked_paths(self);
         security::readonly_paths(self);
         mounts::readonly_dev(self);
         root::read_only(self);
+        // What masks is bound from what the root holds, which an unbindable root would refuse.
+        root::propagation(self);
         process::all(self);
     }
 

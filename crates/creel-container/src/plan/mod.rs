@@ -7,7 +7,7 @@
 //! 3. `AwaitGo`, cgroup namespace, the rest of the mounts in the config's order.
 //! 4. devices and links of `/dev`, console.
 //! 5. `RequestHooks` (prestart, createRuntime: the creator's namespaces), createContainer hooks.
-//! 6. pivot; final propagation; sysctl; masked and read-only paths; read-only root: after all mounts, since a later
+//! 6. pivot; sysctl; masked and read-only paths; read-only root; final propagation: after all mounts, since a later
 //!    mount could uncover what a mask hides.
 //! 7. oom score, rlimits, scheduling, affinity, personality, memory policy: with the caller's privileges.
 //! 8. working directory, streams, bounding set, umask, ids; program look-up as the user; labels. Then, without

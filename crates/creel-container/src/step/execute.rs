@@ -48,10 +48,10 @@ impl Step {
             Self::AppArmor(step) => step.execute(child),
             Self::Selinux(step) => step.execute(child),
             Self::LookUpProgram(step) => step.execute(child),
-            Self::AwaitGo
-            | Self::RequestHooks
-            | Self::CreateContainerHooks
-            | Self::LoadSeccomp(_) => Err(Failure::new(Op::Mismatch, Errno::NOSYS)),
+            Self::LoadSeccomp(step) => step.execute(child),
+            Self::AwaitGo | Self::RequestHooks | Self::CreateContainerHooks => {
+                Err(Failure::new(Op::Mismatch, Errno::NOSYS))
+            }
         }
     }
 }

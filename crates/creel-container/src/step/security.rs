@@ -93,6 +93,15 @@ impl Selinux {
     }
 }
 
+impl LoadSeccomp {
+    /// After this only what the filter lets pass can be called.
+    pub(super) fn execute(&self, child: &mut Child) -> Result<(), Failure> {
+        let loaded = creel_seccomp::load(&self.filter.program, self.filter.flags);
+        child.seccomp_listener = loaded.map_err(Failure::at(Op::Seccomp))?;
+        Ok(())
+    }
+}
+
 fn write_label(
     file: Result<std::os::fd::OwnedFd, Errno>,
     label: &[u8],
