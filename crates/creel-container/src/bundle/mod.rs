@@ -4,8 +4,10 @@
 //! fault, or to leave out members that are `null`, which ask for nothing.
 
 mod scan;
+mod shape;
 mod spec;
 
+use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +60,7 @@ impl Bundle {
     /// # Errors
     /// [`Error::Bundle`] with line, column and pointer if `text` is not a config.
     pub fn parse(directory: PathBuf, file: PathBuf, text: Vec<u8>) -> Result<Self> {
-        let mut spec: Spec = parse(&file, &text)?;
+        let mut spec: Spec = parse(&file, &text, "")?;
         // oci-spec reads 0, which is a limit, where there is none.
         if let Some(resources) =
             spec.linux.as_mut().and_then(|linux| linux.resources_mut().as_mut())
@@ -102,7 +104,7 @@ impl Bundle {
 /// # Errors
 /// [`Error::Bundle`] with line, column and pointer.
 pub fn read_process(file: &Path) -> Result<Process> {
-    parse(file, &read(file)?)
+    parse(file, &read(file)?, "process")
 }
 
 /// Parses what `update --resources` was given; `file` is for messages.
@@ -110,7 +112,7 @@ pub fn read_process(file: &Path) -> Result<Process> {
 /// # Errors
 /// [`Error::Bundle`] with line, column and pointer.
 pub fn parse_resources(file: &Path, text: &[u8]) -> Result<LinuxResources> {
-    parse(file, text)
+    parse(file, text, "linux.resources")
 }
 
 /// Reads a regular file of at most [`CONFIG_MAX`] bytes; anything else is refused without waiting for it.
@@ -139,12 +141,16 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-fn parse<T: DeserializeOwned>(file: &Path, text: &[u8]) -> Result<T> {
+/// Parses `text`, which is at the pointer `base` of a config.
+fn parse<T: DeserializeOwned>(file: &Path, text: &[u8], base: &str) -> Result<T> {
+    if let Some(pointer) = shape::list_for_object(text, base) {
+        let place = Place { line: scan::line_of(text, &pointer), column: None, pointer: &pointer };
+        let message = format!("{place}expected an object, found a list");
+        return Err(Error::Bundle { file: file.to_owned(), message });
+    }
     serde_json::from_slice(text).or_else(|first| {
         // `null` asks for nothing, also where the types have a value that is not optional.
-        let blanked = scan::without_nulls(text);
-        let again = blanked.as_deref().map(serde_json::from_slice);
-        match again {
+        match scan::without_nulls(text).as_deref().map(serde_json::from_slice) {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(located(file, text, &error)),
             None => Err(located(file, text, &first)),
@@ -156,12 +162,34 @@ fn parse<T: DeserializeOwned>(file: &Path, text: &[u8]) -> Result<T> {
 fn located(file: &Path, text: &[u8], error: &serde_json::Error) -> Error {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let what = message.strip_suffix(&place).unwrap_or(&message);
+    let what =
+        message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
     let pointer = scan::pointer_at(text, scan::offset_of(text, line, column));
-    let pointer = if pointer.is_empty() { String::new() } else { format!("{pointer}: ") };
-    Error::Bundle {
-        file: file.to_owned(),
-        message: format!("line {line} column {column}: {pointer}{what}"),
+    let place = Place { line, column: Some(column), pointer: &pointer };
+    Error::Bundle { file: file.to_owned(), message: format!("{place}{what}") }
+}
+
+/// A place in the text, in front of what is wrong there.
+struct Place<'a> {
+    line: usize,
+    column: Option<usize>,
+    pointer: &'a str,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(column) = self.column {
+            write!(f, " column {column}")?;
+        }
+        f.write_str(": ")?;
+        // Keys are the bundle's: they are escaped, and a deep place is cut.
+        const MAX: usize = 200;
+        if !self.pointer.is_empty() {
+            let shown: String = self.pointer.chars().take(MAX).collect();
+            let cut = if shown.len() < self.pointer.len() { "…" } else { "" };
+            write!(f, "{}{cut}: ", shown.escape_debug())?;
+        }
+        Ok(())
     }
 }

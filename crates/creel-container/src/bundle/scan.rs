@@ -10,16 +10,18 @@ use std::fmt::Write as _;
 /// reading when it reports an error. Empty for the document itself.
 pub(crate) fn pointer_at(text: &[u8], offset: usize) -> String {
     let mut walk = Walk::new(text);
-    let mut pointer = String::new();
     while let Some(event) = walk.next_event() {
         match event {
-            Event::Enter { start } if start >= offset => break,
-            Event::Enter { .. } => pointer.clone_from(&walk.path),
-            Event::Leave { end } if end >= offset => return walk.path,
-            Event::Leave { .. } => pointer.truncate(walk.parent_len()),
+            Event::Enter { start } if start >= offset => {
+                let parent = walk.parent_len();
+                walk.path.truncate(parent);
+                break;
+            }
+            Event::Leave { end } if end >= offset => break,
+            Event::Enter { .. } | Event::Leave { .. } => {}
         }
     }
-    pointer
+    walk.path
 }
 
 /// The line, counted from 1, on which the value of `pointer` begins, or else its nearest parent
@@ -131,7 +133,7 @@ fn is_prefix(path: &str, pointer: &str) -> bool {
     })
 }
 
-enum Event {
+pub(super) enum Event {
     /// A value begins; the walk's path is its pointer.
     Enter { start: usize },
     /// The value of the walk's path ended before `end`.
@@ -147,10 +149,10 @@ struct Open {
 }
 
 /// A tolerant walk over a JSON text: it ends where the text stops to be JSON.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     text: &'a [u8],
     at: usize,
-    path: String,
+    pub(super) path: String,
     open: Vec<Open>,
     /// Where the key of the value entered last begins; at or after its start in arrays.
     key_start: usize,
@@ -168,7 +170,7 @@ enum State {
 }
 
 impl<'a> Walk<'a> {
-    fn new(text: &'a [u8]) -> Self {
+    pub(super) fn new(text: &'a [u8]) -> Self {
         Self {
             text,
             at: 0,
@@ -184,7 +186,7 @@ impl<'a> Walk<'a> {
         self.open.last().map_or(0, |open| open.path_len)
     }
 
-    fn next_event(&mut self) -> Option<Event> {
+    pub(super) fn next_event(&mut self) -> Option<Event> {
         match self.state {
             State::Done => None,
             State::Value => self.value(),

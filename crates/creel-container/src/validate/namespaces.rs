@@ -105,8 +105,8 @@ pub(super) fn sysctl(linux: &Linux, faults: &mut Faults) {
                 "",
             )),
             Some(typ) if namespace(linux, typ).is_none() => {
-                let expected =
-                    format!("a {} namespace in linux.namespaces is needed to set it", word(typ));
+                let typ = word(typ);
+                let expected = format!("a namespace of type {typ} is needed to set it");
                 faults.push(ConfigError::new(at, expected, ""));
             }
             Some(_) => {}

@@ -17,11 +17,7 @@ pub(super) fn platforms(spec: &Spec, faults: &mut Faults) {
         ("freebsd", spec.freebsd),
     ] {
         if present.is_some() {
-            faults.push(fault(
-                key,
-                format!("{key}: not supported, this is a runtime for Linux containers"),
-                "",
-            ));
+            faults.push(fault(key, "not supported, this is a runtime for Linux containers", ""));
         }
     }
 }
@@ -52,7 +48,7 @@ pub(super) fn intel_rdt(linux: &Linux, faults: &mut Faults) {
     ];
     for (key, _) in asked.iter().filter(|(_, asked)| *asked) {
         let at = Pointer::new("linux.intelRdt").field(key);
-        faults.push(ConfigError::new(at, "intelRdt: not supported yet", ""));
+        faults.push(ConfigError::new(at, "not supported yet", ""));
     }
 }
 
@@ -62,6 +58,6 @@ pub(super) fn net_devices(linux: &Linux, faults: &mut Faults) {
     names.sort();
     for name in names {
         let at = Pointer::new("linux.netDevices").field(name);
-        faults.push(ConfigError::new(at, "netDevices: not supported yet", ""));
+        faults.push(ConfigError::new(at, "not supported yet", ""));
     }
 }
