@@ -21,10 +21,10 @@ fn masks_follow_all_mounts_and_the_pivot() {
     setup root.path: make the root a mount of /bundle/rootfs
     setup mounts[0]: mount proc on /proc
     child root.path: pivot into the root
-    child linux.rootfsPropagation: make / rslave
     child linux.maskedPaths[0]: mask /proc/kcore
     child linux.readonlyPaths[0]: make /proc/sys read-only
     child root.readonly: make the root read-only
+    child linux.rootfsPropagation: make / rslave
     child process.user.umask: set the umask 0022
     ");
 }
