@@ -1,6 +1,6 @@
 //! Lists of what is known to fail and of what may be skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,12 +9,14 @@ use anyhow::{Context, bail};
 /// Title of a case, and why it fails (or is skipped).
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
+    sometimes: BTreeSet<String>,
     lines: BTreeMap<String, String>,
 }
 
 impl Expected {
     /// Reads a list: `TITLE -- REASON` a line, `#` for comments. A line may begin with `@hybrid`, `@v1` or
-    /// `@v2` and counts only with that kind of cgroups then. A missing file is an empty list.
+    /// `@v2` and counts only with that kind of cgroups then, and with `~` if the case fails only sometimes. A missing
+    /// file is an empty list.
     ///
     /// # Errors
     /// If a line has no reason.
@@ -25,7 +27,7 @@ impl Expected {
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
         let kind = cgroup_kind();
-        let mut lines = BTreeMap::new();
+        let mut expected = Self::default();
         for (number, line) in text.lines().enumerate() {
             let mut line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -42,9 +44,14 @@ impl Expected {
             let Some((title, reason)) = line.split_once(" -- ") else {
                 bail!("{}:{}: no reason after ` -- `", path.display(), number + 1);
             };
-            lines.insert(String::from(title.trim()), String::from(reason.trim()));
+            let title = title.trim();
+            if let Some(title) = title.strip_prefix('~') {
+                expected.sometimes.insert(String::from(title.trim()));
+            } else {
+                expected.lines.insert(String::from(title), String::from(reason.trim()));
+            }
         }
-        Ok(Self { lines })
+        Ok(expected)
     }
 
     /// The reason for this title; a listed title that ends with `*` stands for all that begin so.
@@ -60,9 +67,19 @@ impl Expected {
         found.map(String::as_str)
     }
 
+    /// Whether the case may pass or fail.
+    #[must_use]
+    pub fn is_sometimes(&self, title: &str) -> bool {
+        self.sometimes.contains(title)
+    }
+
     /// Listed titles, without those that stand for several.
     pub fn titles(&self) -> impl Iterator<Item = &str> {
-        self.lines.keys().map(String::as_str).filter(|title| !title.ends_with('*'))
+        self.lines
+            .keys()
+            .chain(&self.sometimes)
+            .map(String::as_str)
+            .filter(|title| !title.ends_with('*'))
     }
 }
 
