@@ -35,7 +35,7 @@ pub use bundle::{
 pub use container::{Container, State};
 pub use error::{ConfigError, Error, Result, StepError};
 pub use exec::ExecOptions;
-pub use features::{Features, OCI_VERSION};
+pub use features::{Features, LinuxFeatures, OCI_VERSION, SeccompFeatures};
 pub use host::Host;
 pub use plan::{
     Cgroup, Explanation, Fault, Hook, Hooks, Joined, PLAN_SCHEMA, Plan, PlanOptions, Planned,

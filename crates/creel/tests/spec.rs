@@ -1,5 +1,7 @@
 //! `creel spec`, compared with the config that runc writes.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use std::path::Path;
 use std::process::Command;
 
