@@ -85,6 +85,8 @@ fn scheduler(cases: &mut Cases) {
                 wanted["policy"] = json!(policy);
                 bundle.set("/process/scheduler", wanted);
                 if ["SCHED_FIFO", "SCHED_RR"].contains(&policy) && harness::cgroup::has("cpu") {
+                    // Directly below the root, whose budget is the only one.
+                    bundle.set("/linux/cgroupsPath", format!("/{}", rt.id()));
                     bundle.set(
                         "/linux/resources/cpu",
                         json!({ "realtimeRuntime": 1000, "realtimePeriod": 1_000_000 }),

@@ -14,7 +14,7 @@ use crate::runtime::Setup;
 use crate::{Cases, Flavor, build, print, worker};
 
 const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
-                   [--expect] [--against A,B,…] [--mutate] [--jobs N] [--list]
+                   [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list]
 
   --runtime PATH   the runtime to test; more than one may be given
   --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words
@@ -23,7 +23,8 @@ const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--form
   --against A,B    test several runtimes and write docs/conformance.md
   --mutate         take away from each config what its case is about: the case must fail
   --jobs N         how many cases at a time
-  --list           list the cases";
+  --list           list the cases
+  --update-lists   rewrite the list of known failures from this run; new lines need a reason by hand";
 
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
@@ -35,6 +36,7 @@ struct Options {
     against: bool,
     mutate: bool,
     list: bool,
+    update_lists: bool,
     jobs: usize,
 }
 
@@ -85,6 +87,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Options> {
             "--expect" => options.expect = true,
             "--mutate" => options.mutate = true,
             "--list" => options.list = true,
+            "--update-lists" => (options.expect, options.update_lists) = (true, true),
             "--jobs" => options.jobs = value()?.parse().context("--jobs")?,
             "--against" => {
                 options.against = true;
@@ -151,6 +154,11 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
     }
     if options.mutate {
         return Ok(judge_mutations(cases, &all));
+    }
+    if options.update_lists {
+        for (results, binary) in all.iter().zip(&options.runtimes) {
+            update_list(cases, results, binary)?;
+        }
     }
     if options.against {
         let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("date")?;
@@ -219,12 +227,35 @@ fn test(
     Ok(RuntimeResults { name, version, results })
 }
 
+/// Where the known failures of a runtime are listed.
+fn list_of(binary: &Path) -> PathBuf {
+    let name = Flavor::of(binary).name();
+    build::workspace().join(format!("tests/conformance/expected/{name}.txt"))
+}
+
+/// Keeps what still fails, drops what passes, adds what is new with the beginning of its message.
+fn update_list(cases: &Cases, results: &RuntimeResults, binary: &Path) -> anyhow::Result<()> {
+    let path = list_of(binary);
+    let mut failing = std::collections::BTreeMap::new();
+    let mut tried = BTreeSet::new();
+    for result in &results.results {
+        let Some(case) = cases.list.get(result.index) else { continue };
+        tried.insert(case.title());
+        if result.status == Status::Failed {
+            let lines =
+                result.detail.lines().map(str::trim).filter(|line| !line.starts_with('$')).take(3);
+            let reason: String = lines.collect::<Vec<_>>().join(" ").chars().take(160).collect();
+            failing.insert(case.title(), reason);
+        }
+    }
+    Expected::update(&path, &failing, &tried).with_context(|| path.display().to_string())
+}
+
 fn expectations(options: &Options, binary: &Path) -> anyhow::Result<Expected> {
     if !options.expect {
         return Ok(Expected::default());
     }
-    let name = Flavor::of(binary).name();
-    Expected::load(&build::workspace().join(format!("tests/conformance/expected/{name}.txt")))
+    Expected::load(&list_of(binary))
 }
 
 /// Compares the results with the lists and says what differs; the summary comes last.

@@ -54,6 +54,35 @@ impl Expected {
         Ok(expected)
     }
 
+    /// Rewrites a list after a run: lines of titles that were tried and do not fail go, new ones come with
+    /// the given reason. Lines that do not count here stay as they are.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn update(
+        path: &Path,
+        failing: &BTreeMap<String, String>,
+        tried: &BTreeSet<String>,
+    ) -> anyhow::Result<()> {
+        let old = fs::read_to_string(path).unwrap_or_default();
+        let mut listed = BTreeSet::new();
+        let mut lines = Vec::new();
+        for line in old.lines() {
+            let title = line.split_once(" -- ").map_or(line, |(title, _)| title).trim();
+            if line.starts_with(['#', '@', '~'])
+                || failing.contains_key(title)
+                || !tried.contains(title)
+            {
+                lines.push(String::from(line));
+            }
+            listed.insert(title.trim_start_matches('~').trim());
+        }
+        let new = failing.iter().filter(|(title, _)| !listed.contains(title.as_str()));
+        lines.extend(new.map(|(title, reason)| format!("{title} -- {reason}")));
+        lines.retain(|line| !line.trim().is_empty());
+        fs::write(path, lines.join("\n") + "\n").context("write the list")
+    }
+
     /// The reason for this title; a listed title that ends with `*` stands for all that begin so.
     #[must_use]
     pub fn reason(&self, title: &str) -> Option<&str> {
