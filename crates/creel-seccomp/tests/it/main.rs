@@ -20,5 +20,6 @@ mod oracle;
 mod parse;
 mod property;
 mod random;
+mod runc;
 mod scmp;
 mod size;

@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 fn check(machine: Arch, archs: &[Arch], big_endian: bool) {
     let mut runner =
-        TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+        TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
     let strategy = (random::profile(random::Conflicts::Some), random::calls());
     let result = runner.run(&strategy, |(mut profile, calls)| {
         if machine != Arch::X86_64 {
