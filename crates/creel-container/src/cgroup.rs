@@ -49,8 +49,13 @@ pub(crate) fn kill_all(record: &Record, signal: Signal) -> Result<()> {
 }
 
 /// Kills what is in it and removes it.
+///
+/// A creator that died before it had an init may have died before it saw that the cgroup was another's: then what is
+/// in it is not ours to kill.
 pub(crate) fn remove(record: &Record) -> Result<()> {
     let Some(cgroup) = open(record)? else { return Ok(()) };
-    cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
+    if record.init.is_some() {
+        cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
+    }
     cgroup.remove(PATIENCE).map_err(|error| cgroup_error(&error))
 }

@@ -205,10 +205,9 @@ impl Container {
     pub fn pause(&self) -> Result<()> {
         match self.status() {
             Status::Running | Status::Created => cgroup::freeze(&self.record),
-            status => Err(Error::State(format!(
-                "cannot pause container {}: it is {status}, not running",
-                self.id()
-            ))),
+            status @ (Status::Creating | Status::Paused | Status::Stopped) => Err(Error::State(
+                format!("cannot pause container {}: it is {status}, not running", self.id()),
+            )),
         }
     }
 
@@ -219,10 +218,12 @@ impl Container {
     pub fn resume(&self) -> Result<()> {
         match self.status() {
             Status::Paused => cgroup::thaw(&self.record),
-            status => Err(Error::State(format!(
-                "cannot resume container {}: it is {status}, not paused",
-                self.id()
-            ))),
+            status @ (Status::Creating | Status::Created | Status::Running | Status::Stopped) => {
+                Err(Error::State(format!(
+                    "cannot resume container {}: it is {status}, not paused",
+                    self.id()
+                )))
+            }
         }
     }
 

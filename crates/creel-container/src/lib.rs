@@ -42,7 +42,7 @@ pub use plan::{
     Report, Row, SeccompListener, Stage, compile, compile_exec, explain, step_kinds,
 };
 pub use pointer::Pointer;
-pub use process::{Launched, Signals, close_from, seal, signal};
+pub use process::{Launched, Signals, seal, signal};
 pub use runtime::{CreateOptions, Runtime};
 pub use state::{ContainerId, Status};
 pub use step::{Detail, Failure, Kind, Op, Step};

@@ -44,11 +44,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// What has to be before anything is opened: commands that enter a container run sealed, and hold no descriptor that
-/// they were not meant to have.
+/// What has to be before anything is opened: commands that enter a container run sealed.
 fn prepare(args: &[OsString]) -> creel_container::Result<()> {
     let enters = |arg: &&OsString| *arg == "create" || *arg == "run" || *arg == "exec";
-    if args.iter().skip(1).any(|arg| enters(&arg)) { creel_container::seal() } else { Ok(()) }
+    if args.iter().skip(1).any(|arg| enters(&arg)) {
+        creel_container::seal()?;
+    }
+    // A caller's odd mask is not for cgroups, pid files and logs.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    Ok(())
 }
 
 /// The commands' common part.

@@ -9,6 +9,10 @@ use crate::step::{Detail, Failure, Op};
 
 /// One message. Creator to child: `Go`, `Continue`, `Commit`. Child to creator: the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the child makes it on its stack, without memory to ask for"
+)]
 pub(crate) enum Message {
     /// The child is in all its cgroups.
     Go,

@@ -228,7 +228,7 @@ fn child(proc: OwnedFd, namespaces: Vec<OwnedFd>, console: Option<OwnedFd>) -> C
 
 /// The FIFOs of the start channel: init reads one as long as it waits, and holds the other's writing end.
 fn start_channel(directory: &Directory) -> Result<(OwnedFd, OwnedFd)> {
-    let failed = |op| move |errno| StepError::new("make the start channel", op, errno);
+    let failed = |op| move |errno| Error::from(StepError::new("make the start channel", op, errno));
     for name in [START_FIFO, ANSWER_FIFO] {
         mknodat(directory.fd(), name, FileType::Fifo, Mode::from(0o600), 0)
             .map_err(failed(Op::Mknod))?;

@@ -1,7 +1,5 @@
 //! What a failed step means to people and engines: pointer, words, hint.
 
-use rustix::io::Errno;
-
 use super::init::NO_STEP;
 use crate::error::{Error, StepError, errno_words};
 use crate::plan::{Hook, Plan, Planned};

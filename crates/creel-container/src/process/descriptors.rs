@@ -18,14 +18,6 @@ pub(crate) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     }
 }
 
-/// Closes every descriptor from `first` on. Only for a process that has opened none itself yet.
-///
-/// # Errors
-/// What the kernel says; `ENOSYS` before Linux 5.9.
-pub fn close_from(first: u32) -> Result<(), Errno> {
-    close_range(first, u32::MAX, 0)
-}
-
 /// Closes every descriptor from `first` on that is not in `kept`.
 pub(crate) fn close_all_but(first: u32, mut kept: Vec<RawFd>) {
     kept.sort_unstable();

@@ -11,6 +11,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::clone::{self, Pointers, Relation, Side};
 use crate::plan::Hook;
+use crate::step::Text;
 
 /// Why a hook is taken to have failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(crate) fn run_all(
 pub(crate) fn run(hook: &Hook, state: &[u8], output: Output<'_>) -> Result<(), HookFailure> {
     let stdin = state_file(state).map_err(HookFailure::NotStarted)?;
     let args = Pointers::new(arguments(hook));
-    let env = Pointers::new(hook.env.iter().map(|text| text.as_c_str()));
+    let env = Pointers::new(hook.env.iter().map(Text::as_c_str));
     // The pipe tells an exec that failed from a program that ends with 127.
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(HookFailure::NotStarted)?;
@@ -89,7 +90,7 @@ fn arguments(hook: &Hook) -> Vec<&CStr> {
     if hook.args.is_empty() {
         return vec![hook.path.as_c_str()];
     }
-    hook.args.iter().map(|text| text.as_c_str()).collect()
+    hook.args.iter().map(Text::as_c_str).collect()
 }
 
 /// A sealed file with the state: no hook has to read it, none can change it, and nobody blocks on a full pipe.

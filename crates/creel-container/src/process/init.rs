@@ -13,7 +13,7 @@ use super::descriptors;
 use super::hook::{self, HookFailure, Output};
 use super::state_json::StateJson;
 use crate::plan::{Hook, Plan};
-use crate::step::{Child, Failure, Op, Step, exec_failure};
+use crate::step::{Child, Failure, Op, Step, Text, exec_failure};
 
 /// A failure that is of no step: of the protocol itself.
 pub(crate) const NO_STEP: u32 = u32::MAX;
@@ -87,6 +87,7 @@ impl Init<'_> {
         Ok(())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other step executes by itself")]
     fn execute(&mut self, step: &Step) -> Result<(), Failure> {
         match step {
             Step::AwaitGo => self.expect(Message::Go),
@@ -144,9 +145,9 @@ impl Init<'_> {
         let (Some(program), Some(path)) = (&self.plan.program, &self.child.program) else {
             return Err(here(Failure::new(Op::Execve, Errno::NOENT)));
         };
-        let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
+        let args = Pointers::new(program.args.iter().map(Text::as_c_str));
         let home = self.child.home.as_deref();
-        let env = program.env.iter().map(|text| text.as_c_str()).chain(home);
+        let env = program.env.iter().map(Text::as_c_str).chain(home);
         let env = Pointers::new(env);
         let errno = clone::execve(path, &args, &env);
         Err(here(exec_failure(&self.child, path, errno)))
@@ -184,6 +185,8 @@ fn hook_failure((index, failure): (usize, HookFailure)) -> Failure {
 pub(crate) fn tie_to_creator() -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at(Op::Prctl))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::at(Op::Prctl))?;
+    // What is made in the container has the mode that the plan says, whatever the caller's mask.
+    rustix::process::umask(rustix::fs::Mode::empty());
     // A session of its own: a signal to the caller's terminal is not for the container.
     rustix::process::setsid().map(drop).map_err(Failure::at(Op::Setsid))
 }

@@ -25,7 +25,7 @@ use crate::error::{Result, StepError};
 use crate::plan::Plan;
 use crate::root::Root;
 use crate::state::Lock;
-use crate::step::{Child, Failure, Kind, Op, Step, exec_failure};
+use crate::step::{Child, Failure, Kind, Op, Step, Text, exec_failure};
 
 /// What an exec starts with: everything of the host's is open.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Joiner<'_> {
                 let mut kept = vec![childs.as_raw_fd(), self.init.as_raw_fd()];
                 kept.extend(self.console.as_ref().map(AsRawFd::as_raw_fd));
                 descriptors::close_all_but(3 + self.preserved, kept);
-                self.run(childs)
+                self.run(&childs)
             }
             Ok(Side::Parent { pid, pidfd }) => {
                 let launched = Launched { pid, pidfd, socket };
@@ -152,9 +152,9 @@ impl Joiner<'_> {
     }
 
     /// The child: never returns.
-    fn run(mut self, creator: OwnedFd) -> ! {
-        let Err((step, failure)) = self.become_program(&creator);
-        let _ = channel::write(&creator, &Message::Failed { step, failure });
+    fn run(mut self, creator: &OwnedFd) -> ! {
+        let Err((step, failure)) = self.become_program(creator);
+        let _ = channel::write(creator, &Message::Failed { step, failure });
         clone::exit(255)
     }
 
@@ -224,9 +224,9 @@ impl Joiner<'_> {
         let (Some(program), Some(path)) = (&self.plan.program, &child.program) else {
             return Failure::new(Op::Execve, Errno::NOENT);
         };
-        let args = Pointers::new(program.args.iter().map(|text| text.as_c_str()));
+        let args = Pointers::new(program.args.iter().map(Text::as_c_str));
         let home = child.home.as_deref();
-        let env = program.env.iter().map(|text| text.as_c_str()).chain(home);
+        let env = program.env.iter().map(Text::as_c_str).chain(home);
         let env = Pointers::new(env);
         exec_failure(child, path, clone::execve(path, &args, &env))
     }

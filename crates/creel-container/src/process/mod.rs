@@ -26,7 +26,6 @@ pub(crate) use creator::{
 };
 use describe::hook_words;
 pub(crate) use describe::start as describe_start;
-pub use descriptors::close_from;
 pub(crate) use hook::ends_before;
 pub(crate) use join::{Joiner, PidFile};
 pub use launch::Launched;

@@ -116,10 +116,16 @@ impl Directory {
             }
             Err(errno) => return Err(failed("read", &self.path.join(STATE), Op::Read, errno)),
         };
-        serde_json::from_slice(&text).map_err(|error| Error::Bundle {
+        let damaged = |what: String| Error::Bundle {
             file: self.path.join(STATE),
-            message: format!("damaged: {error}; delete --force removes the container"),
-        })
+            message: format!("damaged: {what}; delete --force removes the container"),
+        };
+        let record: Record =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if record.id != self.id.as_str() {
+            return Err(damaged(format!("it is of container {:?}", record.id)));
+        }
+        Ok(record)
     }
 
     /// Replaces the record, whole or not at all.
