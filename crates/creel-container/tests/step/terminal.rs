@@ -92,3 +92,29 @@ fn streams_become_the_users() {
         assert_eq!(fs::metadata("/dev/null").unwrap().uid(), host.uid());
     });
 }
+
+#[test]
+fn cve_2026_88264_a_console_that_is_a_link_is_refused() {
+    for target in ["/outside/made", "../../outside/made"] {
+        sandbox(|s| {
+            run(s, mount(filesystem("devpts", &[("newinstance", None)]), "/dev/pts")).unwrap();
+            std::os::unix::fs::symlink(target, s.path("dev/console")).unwrap();
+            let failure = s.execute(console()).unwrap_err();
+            assert_eq!(failure.op, Op::Mismatch);
+            assert!(!s.outside("made").exists() && !s.path("outside").exists());
+        });
+    }
+}
+
+#[test]
+fn cve_2026_88265_a_false_null_device_becomes_no_stream() {
+    sandbox(|s| {
+        fs::write(s.path("etc/secret"), "").unwrap();
+        std::os::unix::fs::symlink("/etc/secret", s.path("dev/null")).unwrap();
+        rustix::stdio::dup2_stdin(fs::File::open("/dev/null").unwrap()).unwrap();
+        s.execute(Step::Streams(Streams { uid: 1000 })).unwrap();
+        let stdin = rustix::fs::fstat(rustix::stdio::stdin()).unwrap();
+        assert_eq!(stdin.st_ino, fs::metadata("/dev/null").unwrap().ino());
+        assert_eq!(fs::metadata(s.path("etc/secret")).unwrap().uid(), 0);
+    });
+}
