@@ -16,6 +16,7 @@ mod commands;
 mod control;
 mod devices;
 mod features;
+mod flags;
 mod hooks;
 mod hostname;
 mod idmap;
@@ -26,6 +27,7 @@ mod mounts;
 mod namespaces;
 mod paths;
 mod process;
+mod resources;
 mod root;
 mod run_commands;
 mod scheduling;
@@ -63,6 +65,8 @@ fn register(cases: &mut Cases) {
     features::register(cases);
     streams::register(cases);
     idmap::register(cases);
+    resources::register(cases);
+    flags::register(cases);
     bad_input::register(cases);
 }
 

@@ -104,7 +104,9 @@ pub fn html(cases: &Cases, all: &[RuntimeResults]) -> String {
             write!(text, "<th title=\"{}\">{}", escape(&runtime.version), escape(&runtime.name));
     }
     let mut section = "";
-    for (index, case) in cases.list.iter().enumerate() {
+    let mut order: Vec<_> = cases.list.iter().enumerate().collect();
+    order.sort_by_key(|(_, case)| case.section);
+    for (index, case) in order {
         if all.iter().all(|runtime| runtime.of(index).is_none()) {
             continue;
         }
