@@ -96,8 +96,11 @@ fn an_agent_is_reached_by_a_path_longer_than_an_address() {
     let bound = UnixListener::bind(&short).unwrap();
     std::fs::rename(&short, deep.join("agent")).unwrap();
     let agent = thread::spawn(move || receive(bound.accept().unwrap().0));
-    let connected = Agent::connect(&deep.join("agent")).unwrap();
-    connected.send(&state("value"), &[std::io::stdin().as_fd()]).unwrap();
+    // The connection ends with the statement: the other end reads until then.
+    Agent::connect(&deep.join("agent"))
+        .unwrap()
+        .send(&state("value"), &[std::io::stdin().as_fd()])
+        .unwrap();
     assert_eq!(agent.join().unwrap().1.len(), 1);
 }
 
