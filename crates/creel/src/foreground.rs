@@ -56,7 +56,7 @@ impl Foreground {
         }
         loop {
             self.wait_for_something(process)?;
-            while let Some(signal) = self.signals.next() {
+            for signal in self.signals.by_ref() {
                 match signal {
                     libc::SIGCHLD => {}
                     libc::SIGWINCH if self.terminal.is_some() => {
