@@ -1,6 +1,9 @@
 //! Rules for the rest of `linux`.
 
-use oci_spec::runtime::{Linux, LinuxDeviceType, LinuxNamespaceType, MemoryPolicyModeType};
+use oci_spec::runtime::{
+    Linux, LinuxDeviceType, LinuxMemoryPolicy, LinuxNamespaceType, MemoryPolicyFlagType,
+    MemoryPolicyModeType,
+};
 
 use super::schedule::number_list;
 use super::{Faults, fault, namespace, quoted};
@@ -132,6 +135,7 @@ pub(super) fn personality(linux: &Linux, faults: &mut Faults) {
 /// `linux.memoryPolicy`: nodes where the mode takes them (config-linux.md#memory-policy, `set_mempolicy(2)`).
 pub(super) fn memory_policy(linux: &Linux, faults: &mut Faults) {
     let Some(policy) = linux.memory_policy() else { return };
+    memory_policy_flags(policy, faults);
     let nodes = policy.nodes().as_deref().unwrap_or_default();
     let at = || Pointer::new("linux.memoryPolicy.nodes");
     match policy.mode() {
@@ -155,6 +159,22 @@ pub(super) fn memory_policy(linux: &Linux, faults: &mut Faults) {
                 ));
             }
         }
+    }
+}
+
+fn memory_policy_flags(policy: &LinuxMemoryPolicy, faults: &mut Faults) {
+    let flags = policy.flags().as_deref().unwrap_or_default();
+    let has = |flag| flags.contains(&flag);
+    let at = "linux.memoryPolicy.flags";
+    if has(MemoryPolicyFlagType::MpolFStaticNodes) && has(MemoryPolicyFlagType::MpolFRelativeNodes)
+    {
+        let expected = "expected MPOL_F_STATIC_NODES or MPOL_F_RELATIVE_NODES";
+        faults.push(fault(at, expected, "both"));
+    }
+    let balances = [MemoryPolicyModeType::MpolBind, MemoryPolicyModeType::MpolPreferredMany];
+    if has(MemoryPolicyFlagType::MpolFNumaBalancing) && !balances.contains(&policy.mode()) {
+        let expected = "expected MPOL_F_NUMA_BALANCING only with MPOL_BIND or MPOL_PREFERRED_MANY";
+        faults.push(fault(at, expected, policy.mode().to_string()));
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod decisions;
 mod engines;
+mod exec;
 mod explain;
 mod report;
 

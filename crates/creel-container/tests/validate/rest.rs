@@ -211,6 +211,12 @@ fn the_rest_of_linux() {
             json!({ "domain": "LINUX", "flags": ["x"] }),
             "linux.personality.flags: expected none, as none is defined, found \"x\"",
         ),
+        (
+            "/linux/memoryPolicy",
+            json!({ "mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING"] }),
+            "linux.memoryPolicy.flags: expected MPOL_F_STATIC_NODES or MPOL_F_RELATIVE_NODES, found both\n\
+             linux.memoryPolicy.flags: expected MPOL_F_NUMA_BALANCING only with MPOL_BIND or MPOL_PREFERRED_MANY, found MPOL_INTERLEAVE",
+        ),
         ("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND", "nodes": "0" }), ""),
         (
             "/linux/memoryPolicy",
