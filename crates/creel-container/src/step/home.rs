@@ -84,7 +84,7 @@ mod tests {
         let table: [(&str, Option<&str>); 5] = [
             ("user:x:1000:1000:A User:/home/user:/bin/sh", Some("/home/user")),
             ("root:x:0:0:root:/root:/bin/sh", None),
-            ("user:x:1000:1000::", None),
+            ("user:x:1000:1000::", Some("")),
             ("1000", None),
             ("", None),
         ];
