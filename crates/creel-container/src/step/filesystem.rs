@@ -25,7 +25,7 @@ impl Filesystem {
         let late = if self.copy_up { attr::RDONLY } else { 0 };
         let set = mount.attributes.set | mount.recursive.set;
         let new = match self.detached(set & !late, mode) {
-            Err(failure) => self.instead(failure, set, mode)?,
+            Err(failure) => self.instead(child, failure, set)?,
             made => made?,
         };
         let mut changed = Changed::Now;
@@ -61,20 +61,25 @@ impl Filesystem {
         }
     }
 
-    /// A detached mount of the new filesystem.
+    /// A detached mount of the new filesystem. A devpts does without a group that the user namespace does not map:
+    /// every manager writes gid=5, few need it.
     fn detached(&self, set: u64, mode: Option<u32>) -> Result<OwnedFd, Failure> {
-        let context = self.context(mode, None)?;
-        match rustix::mount::fsconfig_create(&context) {
-            // A group that the user namespace does not map: every manager writes gid=5, few need it.
-            Err(Errno::INVAL) if self.fstype.as_bytes() == b"devpts" && self.has(b"gid") => {
-                let context = self.context(mode, Some(b"gid"))?;
-                rustix::mount::fsconfig_create(&context)
-                    .map_err(|errno| said(&context, errno, b""))?;
-                mounted(&context, set)
+        match self.made(set, mode, None) {
+            Err(failure)
+                if failure.errno == Errno::INVAL
+                    && self.fstype.as_bytes() == b"devpts"
+                    && self.has(b"gid") =>
+            {
+                self.made(set, mode, Some(b"gid"))
             }
-            Err(errno) => Err(said(&context, errno, b"")),
-            Ok(()) => mounted(&context, set),
+            made => made,
         }
+    }
+
+    fn made(&self, set: u64, mode: Option<u32>, skip: Option<&[u8]>) -> Result<OwnedFd, Failure> {
+        let context = self.context(mode, skip)?;
+        rustix::mount::fsconfig_create(&context).map_err(|errno| said(&context, errno, b""))?;
+        mounted(&context, set)
     }
 
     fn context(&self, mode: Option<u32>, skip: Option<&[u8]>) -> Result<OwnedFd, Failure> {
@@ -102,11 +107,16 @@ impl Filesystem {
     }
 
     /// What the host has mounted, where the kernel lets nobody mount it anew: a sysfs without a network namespace of
-    /// the same owner, an mqueue without an ipc namespace.
-    fn instead(&self, failure: Failure, set: u64, _mode: Option<u32>) -> Result<OwnedFd, Failure> {
-        let (path, set) = match (self.fstype.as_bytes(), failure.errno) {
-            (b"sysfs", Errno::PERM | Errno::BUSY) => (c"/sys", set | attr::RDONLY),
-            (b"mqueue", Errno::PERM | Errno::BUSY) => (c"/dev/mqueue", set),
+    /// the same owner, an mqueue without an ipc namespace, a procfs without a pid namespace.
+    fn instead(&self, child: &Child, failure: Failure, set: u64) -> Result<OwnedFd, Failure> {
+        if !matches!(failure.errno, Errno::PERM | Errno::BUSY) {
+            return Err(failure);
+        }
+        let (path, set) = match self.fstype.as_bytes() {
+            b"sysfs" => (c"/sys", set | attr::RDONLY),
+            b"mqueue" => (c"/dev/mqueue", set),
+            // The host's procfs of another pid namespace would show the host's processes.
+            b"proc" if procfs::is_own(&child.proc) => (c"/proc", set),
             _ => return Err(failure),
         };
         let tree = clone_of_host(path, Depth::Tree).map_err(|_| failure)?;

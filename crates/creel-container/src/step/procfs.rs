@@ -35,6 +35,13 @@ pub(super) fn is_procfs(object: impl AsFd) -> Result<bool, Failure> {
     Ok(filesystem.f_type == libc::PROC_SUPER_MAGIC)
 }
 
+/// Whether it is the procfs of the caller's pid namespace: it knows the caller by the number that the caller has.
+pub(super) fn is_own(proc: &OwnedFd) -> bool {
+    let number = rustix::process::getpid().as_raw_pid().to_string();
+    rustix::fs::readlinkat(proc, c"self", Vec::new())
+        .is_ok_and(|name| name.to_bytes() == number.as_bytes())
+}
+
 /// Opens a file of the calling process, `attr/exec` for example.
 pub(crate) fn open_self(proc: &OwnedFd, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
     let directory = thread_self(proc)?;

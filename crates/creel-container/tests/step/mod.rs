@@ -11,5 +11,6 @@ mod root;
 mod rootfs;
 mod sandbox;
 mod terminal;
+mod user_namespace;
 
 use sandbox::{Sandbox, sandbox, text};

@@ -64,6 +64,21 @@ pub(super) fn sandbox(test: impl FnOnce(&mut Sandbox)) {
     });
 }
 
+/// The same in a user namespace that knows one id only, with the host's network, ipc and pid namespaces.
+pub(super) fn user_sandbox(test: impl FnOnce(&mut Sandbox)) {
+    forked(|| {
+        // SAFETY: numbers only, in a process with one thread.
+        let left = unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) };
+        assert_eq!(left, 0, "unshare");
+        fs::write("/proc/self/setgroups", "deny").unwrap();
+        fs::write("/proc/self/uid_map", "0 0 1").unwrap();
+        fs::write("/proc/self/gid_map", "0 0 1").unwrap();
+        let mut sandbox = furnish();
+        sandbox.make_root();
+        test(&mut sandbox);
+    });
+}
+
 /// The same before the root is made.
 pub(super) fn bare_sandbox(test: impl FnOnce(&mut Sandbox)) {
     forked(|| {
@@ -74,20 +89,24 @@ pub(super) fn bare_sandbox(test: impl FnOnce(&mut Sandbox)) {
             | libc::CLONE_NEWCGROUP;
         // SAFETY: numbers only, in a process with one thread.
         assert_eq!(unsafe { libc::unshare(namespaces) }, 0, "unshare");
-        rustix::mount::mount_change(
-            "/",
-            rustix::mount::MountPropagationFlags::PRIVATE
-                | rustix::mount::MountPropagationFlags::REC,
-        )
-        .unwrap();
-        let none = rustix::mount::MountFlags::empty();
-        rustix::mount::mount("tmpfs", PLACE, "tmpfs", none, Some(c"mode=755")).unwrap();
-        for name in ["rootfs", "rootfs/dev", "rootfs/proc", "rootfs/sys", "rootfs/etc", "outside"] {
-            fs::create_dir(Path::new(PLACE).join(name)).unwrap();
-        }
-        fs::set_permissions(rootfs(), fs::Permissions::from_mode(0o755)).unwrap();
-        test(&mut Sandbox { child: Child::new(procfs::open().unwrap()) });
+        test(&mut furnish());
     });
+}
+
+/// A tmpfs with a root filesystem in it, in a mount namespace of our own.
+fn furnish() -> Sandbox {
+    rustix::mount::mount_change(
+        "/",
+        rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC,
+    )
+    .unwrap();
+    let none = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("tmpfs", PLACE, "tmpfs", none, Some(c"mode=755")).unwrap();
+    for name in ["rootfs", "rootfs/dev", "rootfs/proc", "rootfs/sys", "rootfs/etc", "outside"] {
+        fs::create_dir(Path::new(PLACE).join(name)).unwrap();
+    }
+    fs::set_permissions(rootfs(), fs::Permissions::from_mode(0o755)).unwrap();
+    Sandbox { child: Child::new(procfs::open().unwrap()) }
 }
 
 /// Set in a process that runs one test only.
