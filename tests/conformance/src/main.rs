@@ -33,6 +33,7 @@ mod run_commands;
 mod scheduling;
 mod seccomp;
 mod seccomp_invalid;
+mod seccomp_notify;
 mod spec_command;
 mod state;
 mod streams;
@@ -57,6 +58,7 @@ fn register(cases: &mut Cases) {
     hooks::register(cases);
     seccomp::register(cases);
     seccomp_invalid::register(cases);
+    seccomp_notify::register(cases);
     commands::register(cases);
     run_commands::register(cases);
     spec_command::register(cases);

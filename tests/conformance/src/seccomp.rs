@@ -243,7 +243,7 @@ fn deny_all(errno: Value) -> anyhow::Result<Value> {
     Ok(profile)
 }
 
-const NEEDED: &[&str] = &[
+pub(crate) const NEEDED: &[&str] = &[
     "access",
     "arch_prctl",
     "brk",

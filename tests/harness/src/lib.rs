@@ -10,6 +10,7 @@
     reason = "an absent member of a JSON value is null, which no test takes for right"
 )]
 
+pub mod agent;
 pub mod build;
 pub mod bundle;
 pub mod call;
