@@ -35,6 +35,7 @@ pub struct Features {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the properties of features-linux.md")]
 pub struct LinuxFeatures {
     pub namespaces: Vec<&'static str>,
     pub capabilities: Vec<&'static str>,
@@ -52,6 +53,7 @@ pub struct LinuxFeatures {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the properties of features-linux.md#seccomp")]
 pub struct SeccompFeatures {
     pub enabled: bool,
     pub actions: Vec<&'static str>,
