@@ -1,6 +1,12 @@
 //! Containers of other versions: the state directory of the first version is a fixture that every later one must be
 //! able to list, kill and delete; so is one that a newer version wrote.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; helpers are not seen as tests by clippy"
+)]
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
