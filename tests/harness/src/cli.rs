@@ -29,6 +29,7 @@ const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--form
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
 struct Options {
+    suite: &'static str,
     runtimes: Vec<PathBuf>,
     filters: Vec<String>,
     format: String,
@@ -43,12 +44,18 @@ struct Options {
 /// Runs a command line on the registered cases.
 #[must_use]
 pub fn main(register: fn(&mut Cases)) -> ExitCode {
+    suite("conformance", register)
+}
+
+/// The same for the suite in `tests/NAME`, which has its own lists of expected failures.
+#[must_use]
+pub fn suite(name: &'static str, register: fn(&mut Cases)) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut cases = Cases::default();
     register(&mut cases);
     let outcome = match arguments.first().map(String::as_str) {
         Some("--worker") => work(&cases, &arguments).map(|()| true),
-        _ => parse(&arguments).and_then(|options| run(&cases, &options)),
+        _ => parse(&arguments).and_then(|options| run(&cases, &Options { suite: name, ..options })),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -157,7 +164,7 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
     }
     if options.update_lists {
         for (results, binary) in all.iter().zip(&options.runtimes) {
-            update_list(cases, results, binary)?;
+            update_list(cases, results, options.suite, binary)?;
         }
     }
     if options.against {
@@ -228,14 +235,19 @@ fn test(
 }
 
 /// Where the known failures of a runtime are listed.
-fn list_of(binary: &Path) -> PathBuf {
+fn list_of(suite: &str, binary: &Path) -> PathBuf {
     let name = Flavor::of(binary).name();
-    build::workspace().join(format!("tests/conformance/expected/{name}.txt"))
+    build::workspace().join(format!("tests/{suite}/expected/{name}.txt"))
 }
 
 /// Keeps what still fails, drops what passes, adds what is new with the beginning of its message.
-fn update_list(cases: &Cases, results: &RuntimeResults, binary: &Path) -> anyhow::Result<()> {
-    let path = list_of(binary);
+fn update_list(
+    cases: &Cases,
+    results: &RuntimeResults,
+    suite: &str,
+    binary: &Path,
+) -> anyhow::Result<()> {
+    let path = list_of(suite, binary);
     let mut failing = std::collections::BTreeMap::new();
     let mut tried = BTreeSet::new();
     for result in &results.results {
@@ -255,7 +267,7 @@ fn expectations(options: &Options, binary: &Path) -> anyhow::Result<Expected> {
     if !options.expect {
         return Ok(Expected::default());
     }
-    Expected::load(&list_of(binary))
+    Expected::load(&list_of(options.suite, binary))
 }
 
 /// Compares the results with the lists and says what differs; the summary comes last.

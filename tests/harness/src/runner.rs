@@ -162,7 +162,8 @@ impl Run {
         suffix: &str,
     ) -> anyhow::Result<CaseResult> {
         let case = cases.list.get(index).context("no such case")?;
-        let id = format!("ct-{}-{index}{suffix}", std::process::id());
+        // No id is the beginning of another one.
+        let id = format!("ct-{}-{index:04}{suffix}", std::process::id());
         let result = self.directory.join(format!("result-{id}"));
         let messages = self.directory.join(format!("messages-{id}"));
         let started = Instant::now();
