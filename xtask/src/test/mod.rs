@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 /// A stage that hangs is ended after this long, so that the later ones still run.
-const LIMIT: Duration = Duration::from_secs(15 * 60);
+const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Runs everything, and exits with 1 if anything failed.
 ///

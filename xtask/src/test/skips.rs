@@ -1,7 +1,8 @@
 //! `tests/allowed-skips.txt`: a test may be skipped only with a line there.
 //!
 //! A line is `NAME -- REASON`; a `*` at the end of the name stands for any rest. Empty lines and
-//! lines that begin with `#` say nothing.
+//! lines that begin with `#` say nothing. `@hybrid`, `@v1` or `@v2` before the name is for the suites,
+//! whose runners read the same file.
 
 use std::path::Path;
 
@@ -25,6 +26,7 @@ pub(super) fn compare(file: &Path, reports: &mut [Report]) {
 fn names(text: &str) -> Vec<&str> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.filter(|line| !line.starts_with('@'));
     lines.map(|line| line.split_once(" -- ").map_or(line, |(name, _)| name)).collect()
 }
 
