@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -112,8 +113,25 @@ impl Workplace {
 }
 
 impl Drop for Workplace {
+    /// podman's own cleaning may still be at work when podman has returned: so more than once.
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
+        for _ in 0..50 {
+            unmount_below(&self.dir);
+            if fs::remove_dir_all(&self.dir).is_ok() || !self.dir.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        output::note(&format!("{} could not be removed", self.dir.display()));
+    }
+}
+
+/// Unmounts what a container engine that failed has left mounted, the last mount first.
+fn unmount_below(dir: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = mounts.lines().rev().filter_map(|line| line.split(' ').nth(1));
+    for point in points.filter(|point| Path::new(point).starts_with(dir)) {
+        let _ = rustix::mount::unmount(point, rustix::mount::UnmountFlags::DETACH);
     }
 }
 
