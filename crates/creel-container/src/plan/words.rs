@@ -27,6 +27,7 @@ impl fmt::Display for Step {
             Self::CgroupNamespace(_) => f.write_str("make a cgroup namespace"),
             Self::Device(it) => it.fmt(f),
             Self::DeviceLink(it) => write!(f, "link {} to {}", it.path, it.target),
+            Self::Console(it) if it.size == (0, 0) => f.write_str("open a terminal"),
             Self::Console(it) => {
                 write!(f, "open a terminal of {} columns and {} rows", it.size.0, it.size.1)
             }
