@@ -8,7 +8,7 @@ use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_flag, fsconfig_se
 
 use super::attach::{Changed, Depth, attach, change_attached, change_detached, clone_of_host};
 use super::filesystem::{mounted, said};
-use super::mount::{Attributes, CgroupHierarchy, CgroupMount, Mount};
+use super::mount::{Attributes, CgroupHierarchy, CgroupMount, Mount, Source};
 use super::{Child, Failure, Op, Text};
 use crate::sys::mount::{Reach, attr};
 
@@ -16,7 +16,7 @@ impl CgroupMount {
     /// A sole v2 hierarchy is the mount itself; otherwise a tmpfs has a directory for each hierarchy.
     pub(super) fn mount(&self, mount: &Mount, child: &mut Child) -> Result<(), Failure> {
         let (target, _) = mount.directory(child)?;
-        mount.keep_off_procfs(&target)?;
+        mount.keep_off_procfs(&target, Source::Other)?;
         let set = mount.attributes.set | mount.recursive.set;
         if let [sole] = self.hierarchies.as_slice()
             && sole.name.as_bytes().is_empty()

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags};
 
 use super::attach::{Changed, Depth, change_detached, clone_of_host, itoa};
-use super::mount::{Attributes, Filesystem, Mount};
+use super::mount::{Attributes, Filesystem, Mount, Source};
 use super::{Child, Failure, Op, Text, copy_up, procfs};
 use crate::sys::mount::{Reach, attr, context_message};
 
@@ -18,7 +18,8 @@ impl Filesystem {
     /// Mounts it on the destination of `mount`.
     pub(super) fn mount(&self, mount: &Mount, child: &mut Child) -> Result<(), Failure> {
         let (target, mode) = self.target(mount, child)?;
-        mount.keep_off_procfs(&target)?;
+        let is_procfs = self.fstype.as_bytes() == b"proc";
+        mount.keep_off_procfs(&target, if is_procfs { Source::Procfs } else { Source::Other })?;
         if self.options.iter().any(|(_, value)| is_long(value.as_ref())) {
             return self.mount_by_data(mount, child, &target);
         }

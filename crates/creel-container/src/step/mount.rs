@@ -131,6 +131,16 @@ const PROC_FILES: [&[u8]; 12] = [
     b"/proc/sys/fs/binfmt_misc",
 ];
 
+/// What is about to be mounted, as far as [`Mount::keep_off_procfs`] must know.
+pub(super) enum Source<'a> {
+    /// A new procfs.
+    Procfs,
+    /// A clone of the host's tree.
+    Tree(&'a OwnedFd),
+    /// Neither.
+    Other,
+}
+
 impl Mount {
     pub(super) fn execute(&self, child: &mut Child) -> Result<(), Failure> {
         match &self.kind {
@@ -164,10 +174,22 @@ impl Mount {
     }
 
     /// Refuses a target inside a procfs, unless it is one of the files that are meant to be replaced
-    /// (CVE-2019-16884).
-    pub(super) fn keep_off_procfs(&self, target: &OwnedFd) -> Result<(), Failure> {
+    /// (CVE-2019-16884). A whole procfs may cover another.
+    pub(super) fn keep_off_procfs(
+        &self,
+        target: &OwnedFd,
+        source: Source<'_>,
+    ) -> Result<(), Failure> {
         let name = self.destination.as_bytes();
         if !procfs::is_procfs(target)? || PROC_FILES.contains(&name) {
+            return Ok(());
+        }
+        let is_whole = match source {
+            Source::Procfs => true,
+            Source::Tree(tree) => procfs::is_root(tree)?,
+            Source::Other => false,
+        };
+        if is_whole && procfs::is_root(target)? {
             return Ok(());
         }
         Err(Failure::new(Op::Mismatch, Errno::PERM)
@@ -206,7 +228,7 @@ impl Bind {
         } else {
             file_target(mount, child)?
         };
-        mount.keep_off_procfs(&target)?;
+        mount.keep_off_procfs(&target, Source::Tree(&tree))?;
         let changed = change_detached(&tree, Reach::Mount, mount.attributes)?;
         change_detached(&tree, Reach::Tree, mount.recursive)?;
         mount.put(child, tree, &target, changed)

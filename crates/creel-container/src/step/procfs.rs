@@ -22,8 +22,7 @@ pub(crate) fn open() -> Result<OwnedFd, Failure> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let proc =
         rustix::fs::openat(CWD, c"/proc", flags, Mode::empty()).map_err(Failure::at(Op::Open))?;
-    let inode = rustix::fs::fstat(&proc).map_err(Failure::at(Op::Stat))?.st_ino;
-    if !is_procfs(&proc)? || inode != ROOT_INODE {
+    if !is_root(&proc)? {
         return Err(Failure::new(Op::Mismatch, Errno::INVAL).with(b"/proc is no procfs"));
     }
     Ok(proc)
@@ -35,6 +34,12 @@ pub(super) fn is_procfs(object: impl AsFd) -> Result<bool, Failure> {
     Ok(filesystem.f_type == libc::PROC_SUPER_MAGIC)
 }
 
+/// Whether `object` is the root of a procfs, whichever.
+pub(super) fn is_root(object: &OwnedFd) -> Result<bool, Failure> {
+    let inode = rustix::fs::fstat(object).map_err(Failure::at(Op::Stat))?.st_ino;
+    Ok(inode == ROOT_INODE && is_procfs(object)?)
+}
+
 /// Whether it is the procfs of the caller's pid namespace: it knows the caller by the number that the caller has.
 pub(super) fn is_own(proc: &OwnedFd) -> bool {
     let number = rustix::process::getpid().as_raw_pid().to_string();
@@ -44,15 +49,30 @@ pub(super) fn is_own(proc: &OwnedFd) -> bool {
 
 /// Opens a file of the calling process, `attr/exec` for example.
 pub(crate) fn open_self(proc: &OwnedFd, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let directory = thread_self(proc)?;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
-    beneath(&directory, name, flags, resolve)
+    uncovered(proc, |proc| beneath(&thread_self(proc)?, name, flags, PLAIN))
 }
 
 /// Opens a file that is no link, `sys/kernel/hostname` for example.
 pub(crate) fn open_file(proc: &OwnedFd, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
-    beneath(proc, name, flags, resolve)
+    uncovered(proc, |proc| beneath(proc, name, flags, PLAIN))
+}
+
+const PLAIN: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_XDEV).union(ResolveFlags::NO_SYMLINKS);
+
+/// Opens in the host's procfs, or, where something is mounted over that part of it, in one that is mounted nowhere. It
+/// is not the first choice: security modules that know files by their paths do not know it as `/proc`.
+fn uncovered(
+    proc: &OwnedFd,
+    open: impl Fn(&OwnedFd) -> Result<OwnedFd, Errno>,
+) -> Result<OwnedFd, Errno> {
+    match open(proc) {
+        Err(Errno::XDEV) => {
+            let private = crate::sys::mount::private_proc().map_err(|_| Errno::XDEV)?;
+            open(&private)
+        }
+        opened => opened,
+    }
 }
 
 /// The directory of the calling thread. `thread-self` is a link, but one that names its target (`12/task/12`).

@@ -186,6 +186,17 @@ fn cve_2019_16884_nothing_is_mounted_into_a_procfs() {
 }
 
 #[test]
+fn a_procfs_may_cover_a_procfs() {
+    sandbox(|s| {
+        run(s, mount(filesystem("proc", &[]), "/proc")).unwrap();
+        run(s, mount(bind(Path::new("/proc"), true), "/proc")).unwrap();
+        run(s, mount(filesystem("proc", &[]), "/proc")).unwrap();
+        let (op, ..) = said(run(s, mount(bind(Path::new("/proc/sys"), true), "/proc")));
+        assert_eq!(op, Op::Mismatch);
+    });
+}
+
+#[test]
 fn later_names_see_earlier_mounts() {
     sandbox(|s| {
         run(s, mount(filesystem("tmpfs", &[]), "/a")).unwrap();
