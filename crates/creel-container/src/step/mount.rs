@@ -132,6 +132,7 @@ const PROC_FILES: [&[u8]; 12] = [
 ];
 
 /// What is about to be mounted, as far as [`Mount::keep_off_procfs`] must know.
+#[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// A new procfs.
     Procfs,
