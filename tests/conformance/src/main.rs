@@ -20,6 +20,7 @@ mod flags;
 mod hooks;
 mod hostname;
 mod idmap;
+mod kills;
 mod lifecycle;
 mod limits;
 mod mount_options;
@@ -69,6 +70,7 @@ fn register(cases: &mut Cases) {
     idmap::register(cases);
     resources::register(cases);
     flags::register(cases);
+    kills::register(cases);
     bad_input::register(cases);
 }
 
