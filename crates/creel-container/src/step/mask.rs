@@ -35,6 +35,10 @@ impl Mask {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             opened => opened.map_err(Failure::at(Op::Openat2))?,
         };
+        if names_root(self.path.as_bytes()) {
+            // What covers the root would not be seen: the process stands below it.
+            return Err(Failure::new(Op::Mismatch, Errno::BUSY).with(b"the root cannot be masked"));
+        }
         let is_directory = file_type(&target)? == FileType::Directory;
         let first = if is_directory { &child.empty_directory } else { &child.null_cover };
         if let Some(first) = first {
@@ -56,6 +60,9 @@ impl ReadonlyPath {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             opened => opened.map_err(Failure::at(Op::Openat2))?,
         };
+        if names_root(self.path.as_bytes()) {
+            return change_attached(&child.proc, child.root()?.as_owned(), READONLY);
+        }
         let bind = clone_of(&target, Depth::Tree)?;
         let changed = change_detached(&bind, Reach::Mount, READONLY)?;
         attach(&bind, target)?;
@@ -67,6 +74,10 @@ impl ReadonlyPath {
 }
 
 const READONLY: Attributes = Attributes { set: attr::RDONLY, clear: 0 };
+
+fn names_root(name: &[u8]) -> bool {
+    name.split(|&byte| byte == b'/').all(|part| matches!(part, b"" | b"." | b".."))
+}
 
 fn file_type(object: &OwnedFd) -> Result<FileType, Failure> {
     let stat = rustix::fs::fstat(object).map_err(Failure::at(Op::Stat))?;

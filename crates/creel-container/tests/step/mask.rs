@@ -104,3 +104,13 @@ fn a_read_only_path_keeps_its_flags() {
         assert!(!flags(s, "dev").contains(StatVfsMountFlags::RDONLY));
     });
 }
+
+#[test]
+fn the_root_can_be_read_only_but_not_masked() {
+    sandbox(|s| {
+        let failure = s.execute(Step::Mask(Mask { path: text("/") })).unwrap_err();
+        assert_eq!(failure.op, crate::step::Op::Mismatch);
+        s.execute(Step::ReadonlyPath(ReadonlyPath { path: text("/") })).unwrap();
+        assert!(flags(s, "/").contains(StatVfsMountFlags::RDONLY));
+    });
+}
