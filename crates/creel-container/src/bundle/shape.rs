@@ -30,11 +30,34 @@ fn is_suspicious(before: &[u8]) -> bool {
     let Some((b':', key)) = before.split_last() else {
         return matches!(before.last(), None | Some(b'[' | b','));
     };
-    let Some(key) = key.trim_ascii_end().strip_suffix(b"\"") else { return false };
-    OBJECTS.iter().any(|path| {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        !name.is_empty() && key.ends_with(name.as_bytes())
-    })
+    let key = key.trim_ascii_end().strip_suffix(b"\"").unwrap_or_default();
+    let start = key.iter().rposition(|byte| *byte == b'"').map_or(0, |at| at + 1);
+    matches!(
+        key.get(start..).unwrap_or_default(),
+        b"annotations"
+            | b"blockIO"
+            | b"capabilities"
+            | b"consoleSize"
+            | b"cpu"
+            | b"execCPUAffinity"
+            | b"hooks"
+            | b"intelRdt"
+            | b"ioPriority"
+            | b"linux"
+            | b"memory"
+            | b"memoryPolicy"
+            | b"network"
+            | b"personality"
+            | b"pids"
+            | b"process"
+            | b"resources"
+            | b"root"
+            | b"scheduler"
+            | b"seccomp"
+            | b"user"
+            | b"vm"
+            | b"windows"
+    )
 }
 
 fn is_object(path: &str, base: &str) -> bool {
@@ -102,7 +125,20 @@ const OBJECTS: [&str; 43] = [
 
 #[cfg(test)]
 mod tests {
-    use super::list_for_object;
+    use super::{OBJECTS, is_suspicious, list_for_object};
+
+    /// The quick look knows every key of the precise one.
+    #[test]
+    fn every_object_is_suspicious_as_a_list() {
+        for object in OBJECTS.iter().filter(|object| !object.is_empty()) {
+            let key = object.rsplit('.').next().unwrap();
+            let before = match key.ends_with("[]") {
+                true => "[".to_owned(),
+                false => format!("{{\"{key}\" : "),
+            };
+            assert!(is_suspicious(before.as_bytes()), "{object}");
+        }
+    }
 
     #[test]
     fn lists_are_told_from_objects() {
