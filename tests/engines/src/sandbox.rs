@@ -144,14 +144,20 @@ fn unmount(directory: &Path) {
     }
 }
 
-/// Removes the empty cgroups of runs that were killed: their processes have ended with them.
+/// Removes the empty cgroups and directories of runs that were killed: their processes and mounts have
+/// ended with them.
 pub(crate) fn sweep() {
     let is_stale = |name: &str| {
-        let rest = name.strip_prefix(CGROUP).and_then(|id| id.strip_prefix("ct-"));
+        let rest = name.strip_prefix(CGROUP).unwrap_or(name).strip_prefix("ct-");
         let runner = rest.and_then(|rest| rest.split('-').next());
         runner
             .is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).is_dir())
     };
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_stale) {
+            let _with_files_of_someone = fs::remove_dir(entry.path());
+        }
+    }
     for top in tops(is_stale) {
         let mut below = vec![top.clone()];
         directories(&top, &mut below);

@@ -25,6 +25,9 @@ pub(super) fn register(cases: &mut Cases) {
     case(cases, "the use of resources is measured", metrics);
     case(cases, "a task goes on while containerd is started again", restart_daemon);
     case(cases, "a task whose process was killed from outside is seen as ended", killed_outside);
+    case(cases, "a container whose shim was killed is cleaned up", killed_shim);
+    case(cases, "a paused task is deleted by force", delete_paused);
+    case(cases, "tasks at once have their own states", two);
     case(cases, "processes that the command leaves behind end with it", orphans);
 }
 
@@ -197,4 +200,35 @@ fn killed_outside(containerd: &mut Containerd<'_>) -> Outcome {
 fn orphans(containerd: &mut Containerd<'_>) -> Outcome {
     let script = "sleep 1000 & sleep 1000 & exit 4";
     containerd.run(&[], &["sh", "-c", script])?.exits(4).map(drop)
+}
+
+fn killed_shim(containerd: &mut Containerd<'_>) -> Outcome {
+    containerd.service("box", &[])?;
+    let (pid, _status) = containerd.task("box")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t"));
+    let shim = parent.unwrap_or_default().parse()?;
+    let line = std::fs::read_to_string(format!("/proc/{shim}/cmdline"))?;
+    ensure_contains("the parent", &line, "containerd-shim")?;
+    let task = wait::pidfd(pid)?.ok_or_else(|| anyhow::anyhow!("no process {pid}"))?;
+    let shim = wait::pidfd(shim)?.ok_or_else(|| anyhow::anyhow!("no shim {shim}"))?;
+    rustix::process::pidfd_send_signal(&shim, rustix::process::Signal::KILL)?;
+    // containerd has the runtime delete what the shim has left.
+    ensure_eq("the task has ended", wait::readable(task, wait::LIMIT)?, true)
+}
+
+fn delete_paused(containerd: &mut Containerd<'_>) -> Outcome {
+    containerd.service("box", &[])?;
+    let (pid, _status) = containerd.task("box")?;
+    containerd.ctr(&["task", "pause", "box"])?.ok()?;
+    containerd.ctr(&["task", "delete", "--force", "box"])?;
+    wait::ended(pid)
+}
+
+fn two(containerd: &mut Containerd<'_>) -> Outcome {
+    containerd.service("first", &[])?;
+    containerd.detached("second", &[], &["sh", "-c", "exit 3"])?;
+    containerd.ended("second")?;
+    ensure_eq("the first one", containerd.task("first")?.1.as_str(), "RUNNING")?;
+    ensure_eq("exit code of the second one", containerd.delete("second")?, 3)
 }

@@ -17,6 +17,8 @@ pub(super) fn register(cases: &mut Cases) {
     case(cases, "rm --force removes a running container", remove);
     case(cases, "rm of a running container is refused", remove_running);
     case(cases, "a paused container is frozen, and goes on later", pause);
+    case(cases, "a paused container is removed by force", remove_paused);
+    case(cases, "signals to podman reach the command", proxy);
     case(cases, "a container is created first and started later", create);
     case(cases, "a container is started again", restart);
     case(cases, "a created container that was never started is removed", remove_created);
@@ -103,6 +105,25 @@ fn pause(podman: &Podman<'_>) -> Outcome {
     podman.podman(&["kill", "--signal=USR1", "box"])?.ok()?;
     podman.shared("usr1")?;
     ensure_eq("state", podman.inspect("box", "{{.State.Status}}")?.as_str(), "running")
+}
+
+fn remove_paused(podman: &Podman<'_>) -> Outcome {
+    podman.service("box", &[])?;
+    let (_pid, process) = podman.process("box")?;
+    podman.podman(&["pause", "box"])?.ok()?;
+    podman.podman(&["rm", "--force", "--time=0", "box"])?.ok()?;
+    ensure_eq("the process has ended", wait::readable(process, wait::LIMIT)?, true)
+}
+
+fn proxy(podman: &Podman<'_>) -> Outcome {
+    podman.is_inhabited.set(true);
+    let volume = format!("--volume={}:/share", podman.share().display());
+    let words = podman.container("run", &["--rm", &volume]);
+    let running = podman.call(&words).args(["sh", "-c", super::SERVICE]).spawn()?;
+    podman.shared("ready")?;
+    let process = wait::pidfd(running.pid())?.ok_or_else(|| anyhow::anyhow!("podman ended"))?;
+    rustix::process::pidfd_send_signal(&process, rustix::process::Signal::TERM)?;
+    running.wait()?.exits(7).map(drop)
 }
 
 fn create(podman: &Podman<'_>) -> Outcome {

@@ -95,7 +95,36 @@ const ROWS: &[Row] = &[
 pub(super) fn register(cases: &mut Cases) {
     cases.section("podman#limits", "");
     rows(cases, ROWS);
+    case(cases, "limits are changed while the container runs", update);
+    case(cases, "the use of resources is measured", stats);
     case(cases, "a container is in a cgroup of its own below the parent", parent);
+}
+
+/// Reads a file of the running container's cgroup: its path on v1, and on v2.
+fn file(podman: &Podman<'_>, paths: [&str; 2]) -> anyhow::Result<String> {
+    let [v1, v2] = paths.map(|path| format!("/sys/fs/cgroup/{path}"));
+    let script = format!("cat {v1} 2>/dev/null || cat {v2}");
+    let output = podman.podman(&["exec", "box", "sh", "-c", &script])?.ok()?;
+    Ok(clean(&output.stdout()))
+}
+
+fn update(podman: &Podman<'_>) -> Outcome {
+    podman.service("box", &["--memory=64m", "--cpu-shares=512"])?;
+    podman.podman(&["update", "--memory=96m", "--cpus=0.5", "box"])?.ok()?;
+    let memory = file(podman, ["memory/memory.limit_in_bytes", "memory.max"])?;
+    ensure_eq("memory", memory.as_str(), "100663296")?;
+    let quota = file(podman, ["cpu/cpu.cfs_quota_us", "cpu.max"])?;
+    ensure_eq("cpu time", quota.split(' ').next(), Some("50000"))
+}
+
+fn stats(podman: &Podman<'_>) -> Outcome {
+    podman.service("box", &["--memory=64m"])?;
+    let format = "{{.PIDs}} {{.MemUsage}}";
+    let output = podman.podman(&["stats", "--no-stream", "--format", format, "box"])?.ok()?;
+    let text = clean(&output.stdout());
+    // The shell and its `sleep`.
+    ensure_eq(&format!("{text}: processes"), text.split(' ').next(), Some("2"))?;
+    ensure_eq(&format!("{text}: the limit"), text.ends_with("/ 67.11MB"), true)
 }
 
 fn parent(podman: &Podman<'_>) -> Outcome {

@@ -2,11 +2,13 @@
 
 mod basics;
 mod exec;
+mod hooks;
 mod isolation;
 mod life;
 mod limits;
 mod mounts;
 mod pods;
+mod users;
 
 use std::cell::Cell;
 use std::fs;
@@ -47,6 +49,8 @@ pub(crate) fn register(cases: &mut Cases) {
     life::register(cases);
     exec::register(cases);
     pods::register(cases);
+    hooks::register(cases);
+    users::register(cases);
 }
 
 /// Adds a case for each row.
