@@ -81,7 +81,7 @@ fn compare(args: &Args) -> Result<()> {
     for job in jobs {
         let limit = Duration::from_secs(args.limit);
         let contest = round::Contest { job, place: &place, runs: args.runs.max(1), limit };
-        results.push(contest.hold(&peers)?);
+        results.push(contest.hold(&peers));
     }
     let text = if args.json { report::json(&results) } else { report::table(&results) };
     output::line(&text);

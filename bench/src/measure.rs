@@ -70,11 +70,11 @@ pub(crate) fn wait_for(pid: i32, limit: Duration) -> Result<()> {
 pub(crate) fn peak_rss(command: &Command) -> Result<f64> {
     let mut helper = Command::new("/proc/self/exe");
     helper.args(["rss", "--"]).arg(command.get_program()).args(command.get_args());
-    helper.stdin(Stdio::null()).stderr(Stdio::null());
-    let output = helper.output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().last().context("no answer")?;
-    line.trim().parse().with_context(|| format!("{command:?}: {line}"))
+    let output = helper.stdin(Stdio::null()).output()?;
+    let (said, text) = (output.stderr, String::from_utf8_lossy(&output.stdout).into_owned());
+    let line = text.lines().last();
+    let line = line.with_context(|| String::from_utf8_lossy(&said).trim_end().to_owned())?;
+    line.trim().parse().with_context(|| line.to_owned())
 }
 
 /// The helper's side of [`peak_rss`].

@@ -50,7 +50,7 @@ struct Runner<'a> {
 
 impl Contest<'_> {
     /// Who fails or hangs is left out, with a remark; the others go on.
-    pub(crate) fn hold(&self, peers: &[Peer]) -> Result<Outcome> {
+    pub(crate) fn hold(&self, peers: &[Peer]) -> Outcome {
         let mut runners: Vec<Runner> = Vec::new();
         for peer in peers.iter().filter(|peer| self.is_for(peer)) {
             match self.warm_up(peer) {
@@ -69,11 +69,11 @@ impl Contest<'_> {
         let mut rows = Vec::new();
         for runner in runners {
             if let (false, Some(time)) = (runner.is_out, Summary::of(&runner.times)) {
-                rows.push(self.row(runner.peer, time)?);
+                rows.push(self.row(runner.peer, time));
             }
             self.clean(runner.peer);
         }
-        Ok(Outcome { job: self.job, rows })
+        Outcome { job: self.job, rows }
     }
 
     fn is_for(&self, peer: &Peer) -> bool {
@@ -106,8 +106,8 @@ impl Contest<'_> {
         let Kind::Runtime(_) = &peer.kind else { return Ok(()) };
         std::fs::create_dir_all(self.place.state(&peer.name))?;
         if self.job.needs_running() {
-            self.try_out(self.create(peer, RESIDENT))?;
-            self.try_out(self.call(peer, &["start", RESIDENT]))?;
+            self.try_out(self.create(peer, &resident(peer)))?;
+            self.try_out(self.call(peer, &["start", &resident(peer)]))?;
         }
         if matches!(self.job, Job::Create | Job::Start | Job::Delete) {
             return self.once(peer, "warm-up").map(drop);
@@ -148,9 +148,11 @@ impl Contest<'_> {
             Kind::Runtime(_) => {}
         }
         match self.job {
-            Job::State => self.call(peer, &["state", RESIDENT]),
+            Job::State => self.call(peer, &["state", &resident(peer)]),
             Job::List => self.call(peer, &["list"]),
-            Job::Exec | Job::ExecSeccomp => self.call(peer, &["exec", RESIDENT, "/bin/true"]),
+            Job::Exec | Job::ExecSeccomp => {
+                self.call(peer, &["exec", &resident(peer), "/bin/true"])
+            }
             Job::Create => self.create(peer, id),
             Job::Run | Job::RunSeccomp | Job::Start | Job::Delete => {
                 let mut command = self.call(peer, &["run", "--bundle"]);
@@ -202,22 +204,30 @@ impl Contest<'_> {
         sys::reap_orphans();
     }
 
-    fn row(&self, peer: &Peer, time: Summary) -> Result<Row> {
+    fn row(&self, peer: &Peer, time: Summary) -> Row {
         if matches!(self.job, Job::Create | Job::Start | Job::Delete) {
-            return Ok(Row { name: peer.name.clone(), time, peak_rss: None, system_calls: None });
+            return Row { name: peer.name.clone(), time, peak_rss: None, system_calls: None };
         }
-        let peaks: Vec<f64> = (0..FEW)
+        let peaks: Result<Vec<f64>> = (0..FEW)
             .map(|n| measure::peak_rss(&self.job_command(peer, &format!("rss-{n}"))))
-            .collect::<Result<_>>()?;
+            .collect();
         let calls =
             measure::system_calls(&self.job_command(peer, "strace"), self.place.path(), self.limit);
-        if let Err(error) = &calls {
-            output::note(&format!("{}: system calls of {}: {error:#}", self.job.name(), peer.name));
+        for (what, error) in
+            [("peak RSS", peaks.as_ref().err()), ("system calls", calls.as_ref().err())]
+        {
+            if let Some(error) = error {
+                let job = self.job.name();
+                output::note(&format!("{job}: {what} of {} are not known: {error:#}", peer.name));
+            }
         }
-        let peak_rss = Summary::of(&peaks).map(|peaks| peaks.median);
-        Ok(Row { name: peer.name.clone(), time, peak_rss, system_calls: calls.ok() })
+        let peak_rss = peaks.ok().and_then(|peaks| Summary::of(&peaks)).map(|peaks| peaks.median);
+        Row { name: peer.name.clone(), time, peak_rss, system_calls: calls.ok() }
     }
 }
 
-/// The container that runs beside the measured command.
-const RESIDENT: &str = "resident";
+/// The container that runs beside the measured command. Its id is the participant's own: two builds
+/// of one runtime would put the same id into the same cgroup.
+fn resident(peer: &Peer) -> String {
+    format!("resident-{}", peer.name)
+}
