@@ -75,6 +75,7 @@ impl Call {
         let line = describe(&self.command);
         let started = Instant::now();
         let child = self.command.spawn().with_context(|| line.clone())?;
+        wait::own(child.id().cast_signed());
         Ok(Running { child, line, base: self.base, limit: self.limit, started })
     }
 
@@ -129,11 +130,12 @@ impl Running {
     /// If it takes longer than its limit; it is killed then.
     pub fn wait(mut self) -> anyhow::Result<Output> {
         let fd = wait::pidfd(self.pid())?.context("the command was reaped by someone else")?;
-        let in_time = wait::readable(fd, self.limit)?;
+        let in_time = wait::own_program(fd, self.limit)?;
         if !in_time {
             self.child.kill()?;
         }
         let status = self.child.wait()?;
+        wait::disown(self.pid());
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         let took = self.started.elapsed();
         let output = Output { code, line: self.line, base: self.base, took };

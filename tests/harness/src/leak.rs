@@ -41,10 +41,7 @@ impl Watch {
     #[must_use]
     pub fn end(self, runtime: &Runtime) -> Vec<String> {
         let id = runtime.id();
-        let mut found = processes();
-        found.extend(cgroups(id));
-        found.extend(mounts(runtime.directory()));
-        found.extend(names(&runtime.root(), id, "state"));
+        let mut found = left(runtime, id);
         // The directory of the whole run is named like the ids in it, but does not contain one.
         found.extend(PLACES.iter().flat_map(|place| names(Path::new(place), id, "file")));
         found.extend(names(Path::new("/sys/class/net"), id, "network link"));
@@ -54,6 +51,16 @@ impl Watch {
         );
         found
     }
+}
+
+/// What is left of a container: its processes, cgroups, mounts and state, all of which are removed.
+#[must_use]
+pub fn left(runtime: &Runtime, id: &str) -> Vec<String> {
+    let mut found = processes();
+    found.extend(cgroups(id));
+    found.extend(mounts(runtime.directory()));
+    found.extend(names(&runtime.root(), id, "state"));
+    found
 }
 
 fn open_fds() -> Vec<String> {

@@ -1,8 +1,10 @@
 //! Waiting for events, each with a limit.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -56,11 +58,63 @@ pub fn ended(pid: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Programs that were started here and are waited for by who started them.
+static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// Exit codes of adopted processes that were reaped while something else was waited for.
+static REAPED: Mutex<BTreeMap<i32, i32>> = Mutex::new(BTreeMap::new());
+
+/// Keeps a process from being reaped as an orphan.
+pub(crate) fn own(pid: i32) {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+}
+
+/// Ends what [`own`] began.
+pub(crate) fn disown(pid: i32) {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+}
+
+/// Waits for the end of a program of ours, and meanwhile reaps what was adopted from containers: as long as
+/// one of their processes is not reaped, the first process of its pid namespace cannot end.
+///
+/// # Errors
+/// As [`readable`].
+pub(crate) fn own_program(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        if readable(&fd, rest.min(Duration::from_millis(100)))? {
+            return Ok(true);
+        }
+        if rest.is_zero() {
+            return Ok(false);
+        }
+        reap_orphans();
+    }
+}
+
+fn reap_orphans() {
+    for pid in crate::leak::children(std::process::id().cast_signed()) {
+        let is_own = OWN.lock().unwrap_or_else(PoisonError::into_inner).contains(&pid);
+        let Some(id) = Pid::from_raw(pid).filter(|_| !is_own) else { continue };
+        if let Ok(Some(status)) =
+            waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+        {
+            let code = status
+                .exit_status()
+                .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+            REAPED.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, code.unwrap_or(-1));
+        }
+    }
+}
+
 /// How a process ended: its exit code, or 128 and the signal's number. Reaps it.
 ///
 /// # Errors
 /// If it is no child of the caller (nor adopted by it), or runs longer than [`LIMIT`].
 pub fn exit_code(pid: i32) -> anyhow::Result<i32> {
+    if let Some(code) = REAPED.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid) {
+        return Ok(code);
+    }
     ended(pid)?;
     let id = Pid::from_raw(pid).with_context(|| format!("{pid} is no process id"))?;
     let status = waitid(WaitId::Pid(id), WaitIdOptions::EXITED)
