@@ -127,9 +127,11 @@ impl Container {
                 self.id()
             )));
         }
+        process::kill_point::creator();
         if let Some(failure) = process::start(&self.directory)? {
             return Err(self.start_failed(&failure));
         }
+        process::kill_point::creator();
         self.run_poststart()
     }
 

@@ -52,12 +52,15 @@ pub(crate) fn force(directory: &Directory) -> Result<()> {
             return directory.remove();
         }
     };
+    process::kill_point::creator();
     end_init(&record)?;
     destroy(directory, &record)
 }
 
 fn destroy(directory: &Directory, record: &Record) -> Result<()> {
+    process::kill_point::creator();
     cgroup::remove(record)?;
+    process::kill_point::creator();
     let hooks = record.hooks.poststop();
     if !hooks.is_empty() {
         let state = process::StateJson::new(record).text("stopped", 0);
@@ -66,7 +69,10 @@ fn destroy(directory: &Directory, record: &Record) -> Result<()> {
             tracing::warn!("{error}");
         }
     }
-    directory.remove()
+    process::kill_point::creator();
+    directory.remove()?;
+    process::kill_point::creator();
+    Ok(())
 }
 
 /// Kills init, if it lives, and waits for its end.

@@ -105,6 +105,7 @@ impl Runtime {
         process::check_preserved(preserved)?;
         let console = console(&plan, &mut options)?;
         let directory = self.store.claim(id)?;
+        process::kill_point::creator();
         let creator = Creator {
             plan: &plan,
             directory: &directory,

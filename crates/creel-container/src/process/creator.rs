@@ -15,7 +15,7 @@ use super::init::Init;
 use super::join::PidFile;
 use super::launch::{Launched, launch};
 use super::state_json::StateJson;
-use super::{cgroup_error, describe};
+use super::{cgroup_error, describe, kill_point};
 use crate::error::{Error, Result, StepError};
 use crate::plan::{Hook, Plan};
 use crate::state::{ANSWER_FIFO, CgroupRecord, Directory, Lock, ProcessRecord, Record, START_FIFO};
@@ -60,6 +60,7 @@ impl Creator<'_> {
     /// Goes all the way; when it fails, nothing is left.
     pub(crate) fn create(mut self) -> Result<Created> {
         let _lock = Lock::exclusive(self.directory)?;
+        kill_point::creator();
         let mut cgroup = None;
         let mut launched = None;
         match self.build(&mut cgroup, &mut launched) {
@@ -85,6 +86,7 @@ impl Creator<'_> {
         self.directory
             .write_file("config.json", self.config)
             .map_err(|errno| StepError::new("keep a copy of config.json", Op::Write, errno))?;
+        kill_point::creator();
         // On v2 the clone goes into the cgroup; elsewhere the cgroup is made while the child mounts.
         let first =
             self.plan.cgroup.as_ref().is_some_and(|it| it.hierarchies.layout() == Layout::V2);
@@ -95,16 +97,21 @@ impl Creator<'_> {
         let output = super::hook_output::Files::open(&self.record.annotations)?;
         let init = self.launch(cgroup.as_ref(), &state, output.borrowed())?;
         let init = launched.insert(init);
+        kill_point::creator();
         self.record.init = ProcessRecord::of(init.pid);
         if !first {
             *cgroup = self.make_cgroup()?;
         }
+        kill_point::creator();
         if let Some(cgroup) = cgroup {
             init.join_cgroup(cgroup, first)?;
         }
         init.tell(&Message::Go)?;
+        kill_point::creator();
         self.accompany(init, &state, output.borrowed())?;
+        kill_point::creator();
         self.tell_callers(init)?;
+        kill_point::creator();
         self.commit(init)
     }
 
@@ -121,7 +128,9 @@ impl Creator<'_> {
         self.record.committed = true;
         self.record.creator = None;
         self.directory.write(&self.record)?;
+        kill_point::creator();
         init.tell(&Message::Commit)?;
+        kill_point::creator();
         match init.hear()? {
             Message::Committed => Ok(()),
             Message::Go

@@ -9,9 +9,9 @@ use rustix::process::{
 
 use super::channel::{self, Message};
 use super::clone::{self, Pointers};
-use super::descriptors;
 use super::hook::{self, HookFailure, Output};
 use super::state_json::StateJson;
+use super::{descriptors, kill_point};
 use crate::plan::{Hook, Plan};
 use crate::step::{Child, Failure, Op, Step, Text, exec_failure};
 
@@ -53,6 +53,7 @@ impl Init<'_> {
             .collect();
         let output = [self.output.stdout, self.output.stderr];
         kept.extend(output.iter().flatten().map(AsRawFd::as_raw_fd));
+        kept.extend(kill_point::descriptor());
         descriptors::close_all_but(3 + self.preserved, kept);
     }
 
@@ -73,7 +74,9 @@ impl Init<'_> {
         tie_to_creator().map_err(here)?;
         for (index, planned) in self.plan.steps.iter().enumerate() {
             let number = u32::try_from(index).unwrap_or(NO_STEP);
+            kill_point::child("child", index);
             self.execute(&planned.step).map_err(|failure| (number, failure))?;
+            kill_point::child("child-after", index);
         }
         if !self.let_go {
             self.let_go().map_err(here)?;

@@ -15,12 +15,12 @@ use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
 
 use super::channel::{self, Message};
 use super::clone::{self, Pointers, Relation, Side};
-use super::descriptors;
 use super::init::{NO_STEP, close_others, tie_to_creator, untie_from_creator};
 use super::launch::Launched;
 use super::namespaces::setns;
 use super::state_json::StateJson;
 use super::{cgroup_error, describe};
+use super::{descriptors, kill_point};
 use crate::error::{Result, StepError};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -68,12 +68,15 @@ impl Joiner<'_> {
         // The child is a copy of this process: from its first moment nobody inside may look into it.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(failed("become undumpable", Op::Prctl))?;
+        kill_point::creator();
         self.enter()?;
+        kill_point::creator();
         let v2 = super::launch::v2_directory(self.cgroup.as_ref())?;
         match clone::clone3(0, v2, self.relation) {
             Ok(Side::Child) => {
                 let mut kept = vec![childs.as_raw_fd(), self.init.as_raw_fd()];
                 kept.extend(self.console.as_ref().map(AsRawFd::as_raw_fd));
+                kept.extend(kill_point::descriptor());
                 descriptors::close_all_but(3 + self.preserved, kept);
                 self.run(&childs)
             }
@@ -116,7 +119,9 @@ impl Joiner<'_> {
                 procs.join(pid, in_v2).map_err(|error| cgroup_error(&error))?;
             }
             drop(lock);
+            kill_point::creator();
             launched.tell(&Message::Go)?;
+            kill_point::creator();
             match launched.hear()? {
                 Message::Ready { listener } => self.hand_over(&launched, listener),
                 Message::Failed { step, failure } => {
@@ -178,6 +183,7 @@ impl Joiner<'_> {
                 let_go = true;
                 self.let_go().map_err(here)?;
             }
+            kill_point::child("child", index);
             let number = u32::try_from(index).unwrap_or(NO_STEP);
             if matches!(planned.step, Step::AwaitGo) {
                 expect(Message::Go)?;
@@ -235,7 +241,9 @@ impl Joiner<'_> {
 impl Launched {
     /// Lets the process of an exec become its program; the channel's end is the proof that it has.
     pub(crate) fn commit(&self, plan: &Plan) -> Result<()> {
+        kill_point::creator();
         self.tell(&Message::Commit)?;
+        kill_point::creator();
         match channel::read(self.socket.as_fd()) {
             Ok(None) => Ok(()),
             Ok(Some(Message::Failed { step, failure })) => {

@@ -9,6 +9,7 @@ mod hook;
 mod hook_output;
 mod init;
 mod join;
+pub(crate) mod kill_point;
 mod launch;
 mod listener;
 mod namespaces;

@@ -20,6 +20,7 @@ pub(crate) fn start(directory: &Directory) -> Result<Option<(u32, Failure)>> {
     };
     // The reader of the answer first: else init's answer would find nobody.
     let answer = open(ANSWER_FIFO, OFlags::RDONLY).map_err(failed(Op::Open))?;
+    super::kill_point::creator();
     let start = match open(START_FIFO, OFlags::WRONLY) {
         Err(Errno::NXIO) => return Err(not_waiting()),
         other => other.map_err(failed(Op::Open))?,
@@ -28,6 +29,7 @@ pub(crate) fn start(directory: &Directory) -> Result<Option<(u32, Failure)>> {
         Err(Errno::PIPE) => return Err(not_waiting()),
         other => other.map_err(failed(Op::Write))?,
     };
+    super::kill_point::creator();
     drop(start);
     hear(&answer).map_err(|errno| failed(Op::Read)(errno).into())
 }
