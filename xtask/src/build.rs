@@ -29,8 +29,15 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 /// # Errors
 /// When the build fails.
 pub fn creel(repo: &Repo) -> Result<PathBuf> {
-    static_program(repo, "creel")
+    let program = static_program(repo, "creel")?;
+    let bytes = std::fs::read(&program)?;
+    let has_points = bytes.windows(KILL_POINT.len()).any(|window| window == KILL_POINT);
+    ensure!(!has_points, "{} has the kill points of tests", program.display());
+    Ok(program)
 }
+
+/// What a build with the feature `kill-points` reads; no release may.
+const KILL_POINT: &[u8] = b"CREEL_KILL_AT";
 
 /// Builds a package's program, optimised and static.
 ///

@@ -40,6 +40,7 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
         reports.push(clippy(repo));
     }
     reports.push(crates(repo, args));
+    reports.push(kills(repo, args));
     for (name, package, vm) in SUITES {
         if args.vm || !vm {
             reports.push(suite(repo, (name, package, vm), args));
@@ -115,6 +116,14 @@ fn cargo_test(repo: &Repo, arguments: &[&str]) -> Command {
     let mut cargo = repo.cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]).args(arguments);
     cargo
+}
+
+/// The runtime ended at every point of its commands, in a build that has these points.
+fn kills(repo: &Repo, args: &Args) -> Report {
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--package", "creel", "--features", "kill-points"]);
+    cargo.args(["--test", "kill_points", "--", "--show-output"]).args(args.filter.as_deref());
+    Stage::libtest(cargo).execute("kills", LIMIT)
 }
 
 /// The stages with a runner of their own: name, package, and whether it runs in the machine.
