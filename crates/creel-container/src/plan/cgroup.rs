@@ -3,7 +3,7 @@
 use creel_cgroups::devices::{Access, DEFAULT_RULES, DeviceType, Rule};
 use creel_cgroups::{
     BlockIo, CgroupPath, Cpu, DeviceRate, DeviceWeight, HugepageLimit, InterfacePriority, Memory,
-    Network, Pids, Rdma, Resources,
+    Network, Pids, Rdma, Resources, Setting,
 };
 use oci_spec::runtime::{
     LinuxBlockIo, LinuxDeviceCgroup, LinuxDeviceType, LinuxNetwork, LinuxResources,
@@ -54,12 +54,22 @@ pub(super) fn place_and_limits(c: &mut Compiler<'_>) {
                 c.refuse(at, error.to_string());
             }
             for refused in settings.err().unwrap_or_default() {
-                c.refuse(
-                    Pointer::new(&format!("linux.resources.{}", refused.setting)),
-                    refused.reason,
-                );
+                c.refuse(setting_pointer(&refused.setting), refused.reason);
             }
         }
+    }
+}
+
+/// Where in the config a setting of a cgroup stands.
+pub(crate) fn setting_pointer(setting: &Setting) -> Pointer {
+    let name = format!("linux.resources.{}", setting.name);
+    let at = match setting.index {
+        Some(index) => Pointer::item(&name, index),
+        None => Pointer::new(&name),
+    };
+    match &setting.key {
+        Some(key) => at.field(key),
+        None => at,
     }
 }
 

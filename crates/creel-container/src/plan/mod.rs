@@ -35,6 +35,7 @@ use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
+pub(crate) use cgroup::setting_pointer;
 pub use compile::{PlanOptions, compile, compile_exec};
 pub use explain::{Explanation, explain, step_kinds};
 pub(crate) use namespaces::kind;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Hook, Plan, Stage};
+use super::{Hook, Plan, Stage, setting_pointer};
 use crate::bundle::Bundle;
 use crate::error::ConfigError;
 use crate::pointer::Pointer;
@@ -127,11 +127,12 @@ impl Report {
         self.push(Stage::Host, "Cgroup", &Pointer::new("linux.cgroupsPath"), does);
         for write in &cgroup.settings.writes {
             // The rules that every container gets stand after those of the config.
-            let setting = match (write.setting.name, write.setting.index) {
-                ("devices", Some(index)) if index >= device_rules => "devices".to_owned(),
-                _ => write.setting.to_string(),
+            let at = match (write.setting.name, write.setting.index) {
+                ("devices", Some(index)) if index >= device_rules => {
+                    Pointer::new("linux.resources.devices")
+                }
+                _ => setting_pointer(&write.setting),
             };
-            let at = Pointer::new("linux.resources").field(&setting);
             self.push(Stage::Host, "CgroupSetting", &at, write.to_string());
         }
         if cgroup.settings.device_program.is_some() {

@@ -38,12 +38,11 @@ pub(crate) use state_json::StateJson;
 pub(crate) use wait::{Ended, ended};
 
 use crate::error::Error;
-use crate::plan::Hook;
-use crate::pointer::Pointer;
+use crate::plan::{Hook, setting_pointer};
 
 /// A cgroup's error, with the config's place when a setting is at fault.
 pub(crate) fn cgroup_error(error: &creel_cgroups::Error) -> Error {
-    let at = error.setting().map(|it| Pointer::new("linux.resources").field(&it.to_string()));
+    let at = error.setting().map(setting_pointer);
     let message = match at {
         Some(_) => error.without_setting(),
         None => error.to_string(),

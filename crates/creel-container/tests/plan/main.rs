@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with the panic")]
 
+mod bad_values;
 mod decisions;
 mod engines;
 mod exec;
