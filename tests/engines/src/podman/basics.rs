@@ -1,5 +1,8 @@
 //! What every user of `podman run` sees: output, exit codes, errors, terminal, streams.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use harness::{Cases, Outcome, ensure_contains, ensure_eq};
 
 use super::{Podman, case, rows};
@@ -100,6 +103,7 @@ pub(super) fn register(cases: &mut Cases) {
     case(cases, "a terminal is the command's", terminal);
     case(cases, "files that are to be kept are passed on", preserved);
     case(cases, "a directory is the root filesystem", rootfs);
+    case(cases, "an init of the user's is the first process", init);
     case(cases, "a lot of output arrives whole", much);
 }
 
@@ -143,6 +147,17 @@ fn rootfs(podman: &Podman<'_>) -> Outcome {
     let root = podman.image.root().display().to_string();
     let output = podman.run(&["--rootfs", &root], &["/bin/echo", "from a directory"])?.ok()?;
     ensure_eq("output", clean(&output.stdout()).as_str(), "from a directory")
+}
+
+/// podman calls the init as `/run/podman-init -- COMMAND`.
+fn init(podman: &Podman<'_>) -> Outcome {
+    let file = podman.rt.directory().join("init");
+    fs::write(&file, "#!/bin/sh\nshift\n\"$@\"\nexit $?\n")?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    let path = format!("--init-path={}", file.display());
+    let script = "tr '\\0' ' ' </proc/1/cmdline; exit 3";
+    let output = podman.run(&["--init", &path], &["sh", "-c", script])?.exits(3)?;
+    ensure_contains("the first process", &output.stdout(), "/run/podman-init -- sh -c")
 }
 
 fn much(podman: &Podman<'_>) -> Outcome {

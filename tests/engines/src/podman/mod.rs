@@ -30,6 +30,8 @@ pub(crate) const SERVICE: &str = "trap 'exit 7' TERM; trap 'touch /share/usr1' U
 
 const CONF: &str = r#"
 [containers]
+apparmor_profile = "unconfined"
+label = false
 log_driver = "k8s-file"
 netns = "none"
 [engine]
