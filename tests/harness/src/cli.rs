@@ -11,7 +11,7 @@ use crate::expected::Expected;
 use crate::format::{self, RuntimeResults};
 use crate::runner::{CaseResult, Plan, Run, Status};
 use crate::runtime::Setup;
-use crate::{Cases, Flavor, build, print, worker};
+use crate::{Cases, Flavor, build, leak, print, worker};
 
 const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
                    [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list]
@@ -155,9 +155,13 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let run = Run::begin()?;
+    let networks = leak::host_networks();
     let mut all = Vec::new();
     for binary in &options.runtimes {
         all.push(test(&run, cases, options, &selected, binary)?);
+    }
+    for left in leak::host_networks().difference(&networks) {
+        print::note(&format!("new on this machine since the run began: {}", left.display()));
     }
     if options.mutate {
         return Ok(judge_mutations(cases, &all));

@@ -24,6 +24,15 @@ const PLACES: [&str; 10] = [
 /// How long processes that have been killed may take to disappear.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Network links and named network namespaces of the machine, which no test's id may tell apart.
+#[must_use]
+pub fn host_networks() -> std::collections::BTreeSet<PathBuf> {
+    let entries = ["/sys/class/net", "/run/netns"]
+        .into_iter()
+        .flat_map(|place| fs::read_dir(place).into_iter().flatten());
+    entries.flatten().map(|entry| entry.path()).collect()
+}
+
 /// What was there before a test.
 #[derive(Debug)]
 pub struct Watch {
