@@ -17,6 +17,7 @@ pub(crate) fn register(cases: &mut Cases) {
     cases.must(&["B01"], "the same bundle serves two containers", two_of_a_bundle);
     cases.section("runtime.md#start", "1.0.0");
     cases.must(&["C03", "B12"], "a started container has the status running", running);
+    cases.must(&["C03", "B12"], "the status is running as soon as start returns", running_at_once);
     cases.must(&["C05"], "start of a running container is refused without effect", start_twice);
     cases.must(&["C05"], "start of a stopped container is refused", start_stopped);
     cases.must(&["C05"], "start of an absent container is refused", |rt| {
@@ -106,6 +107,27 @@ fn two_of_a_bundle(rt: &Runtime) -> Outcome {
 fn running(rt: &Runtime) -> Outcome {
     rt.running(&mut rt.bundle()?)?;
     ensure_eq("status", rt.status()?.as_str(), "running")
+}
+
+/// On one processor, and with the higher priority, the runtime's `start` goes on as soon as the program's exec has
+/// told it anything.
+fn running_at_once(rt: &Runtime) -> Outcome {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let mut one = rustix::thread::CpuSet::new();
+    let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu));
+    one.set(first.unwrap_or(0));
+    rustix::thread::sched_setaffinity(None, &one)?;
+    let mut bundle = rt.bundle()?;
+    bundle.probe(&["sleep-until-signal"]);
+    for _ in 0..60 {
+        rustix::process::setpriority_process(None, 19)?;
+        rt.create(&bundle, &[])?.ok()?;
+        rustix::process::setpriority_process(None, 0)?;
+        rt.start()?.ok()?;
+        ensure_eq("status", rt.status()?.as_str(), "running")?;
+        rt.delete(&["--force"])?.ok()?;
+    }
+    Ok(())
 }
 
 fn start_twice(rt: &Runtime) -> Outcome {

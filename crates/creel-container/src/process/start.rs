@@ -30,12 +30,28 @@ pub(crate) fn start(directory: &Directory) -> Result<Option<(u32, Failure)>> {
         other => other.map_err(failed(Op::Write))?,
     };
     super::kill_point::creator();
-    drop(start);
-    hear(&answer).map_err(|errno| failed(Op::Read)(errno).into())
+    let answer = hear(&answer).map_err(failed(Op::Read))?;
+    // The exec closes both FIFOs, one after the other: until init has let go of the first one, too, its status
+    // is still created.
+    no_reader(&start).map_err(failed(Op::Read))?;
+    Ok(answer)
 }
 
 fn not_waiting() -> Error {
     Error::State("cannot start a container that is not created: it has started or ended".to_owned())
+}
+
+/// Waits until nobody reads the FIFO any more.
+fn no_reader(writer: &OwnedFd) -> Result<(), Errno> {
+    loop {
+        // An error of a writing end is always reported: it has no reader.
+        let mut fds = [PollFd::new(writer, PollFlags::empty())];
+        match poll(&mut fds, None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// Reads until the end. Less than a whole answer is the end of an init that was killed while it told.
