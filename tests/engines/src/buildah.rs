@@ -83,6 +83,8 @@ pub(crate) fn register(cases: &mut Cases) {
     cases.section("buildah#build", "");
     let build = |rt: &Runtime| with(rt, build);
     cases.cli(&[], "an image is built by commands in containers", build).alone();
+    let mounts = |rt: &Runtime| with(rt, mounts);
+    cases.cli(&[], "a command of a build has mounts of its own", mounts).alone();
     let fails = |rt: &Runtime| with(rt, fails);
     cases.cli(&[], "a build ends with a command that fails", fails).alone();
 }
@@ -170,6 +172,18 @@ fn build(buildah: &Buildah<'_>) -> Outcome {
     fs::write(&file, format!("FROM {}\nRUN echo made >/made\nRUN cat /made /made\n", image::NAME))?;
     let output = builds(buildah, &file)?.ok()?;
     ensure_contains("output", &clean(&output.stdout()), "made\nmade")
+}
+
+fn mounts(buildah: &Buildah<'_>) -> Outcome {
+    let file = buildah.rt.directory().join("Containerfile");
+    fs::write(buildah.rt.directory().join("share/text"), "of the context\n")?;
+    let tmpfs =
+        "RUN --mount=type=tmpfs,target=/mnt touch /mnt/x && grep ' /mnt tmpfs' /proc/mounts";
+    let bind = "RUN --mount=type=bind,source=text,target=/text cat /text";
+    fs::write(&file, format!("FROM {}\n{tmpfs}\n{bind}\n", image::NAME))?;
+    let text = clean(&builds(buildah, &file)?.ok()?.stdout());
+    ensure_contains("output", &text, "/mnt tmpfs rw")?;
+    ensure_contains("output", &text, "of the context")
 }
 
 fn fails(buildah: &Buildah<'_>) -> Outcome {
