@@ -60,6 +60,7 @@ pub(crate) fn force(directory: &Directory) -> Result<()> {
 fn destroy(directory: &Directory, record: &Record) -> Result<()> {
     process::kill_point::creator();
     cgroup::remove(record)?;
+    tracing::debug!("removed the cgroup of {}", directory.id());
     process::kill_point::creator();
     let hooks = record.hooks.poststop();
     if !hooks.is_empty() {

@@ -101,6 +101,7 @@ impl Runtime {
     ) -> Result<Container> {
         refuse_threads()?;
         let plan = Self::plan(bundle, id, &options)?;
+        tracing::debug!("the plan of {id} has {} steps of the child", plan.steps.len());
         let preserved = options.preserve_fds + options.listen_fds;
         process::check_preserved(preserved)?;
         let console = console(&plan, &mut options)?;

@@ -97,6 +97,7 @@ impl Creator<'_> {
         let output = super::hook_output::Files::open(&self.record.annotations)?;
         let init = self.launch(cgroup.as_ref(), &state, output.borrowed())?;
         let init = launched.insert(init);
+        tracing::debug!("cloned init, pid {}", init.pid);
         kill_point::creator();
         self.record.init = ProcessRecord::of(init.pid);
         if !first {
@@ -105,6 +106,7 @@ impl Creator<'_> {
         kill_point::creator();
         if let Some(cgroup) = cgroup {
             init.join_cgroup(cgroup, first)?;
+            tracing::debug!("init is in cgroup {}", cgroup.path().as_str());
         }
         init.tell(&Message::Go)?;
         kill_point::creator();
@@ -185,6 +187,7 @@ impl Creator<'_> {
         loop {
             match init.hear()? {
                 Message::Hooks => {
+                    tracing::debug!("running prestart and createRuntime hooks");
                     // Hooks may ask for the state.
                     self.directory.write(&self.record)?;
                     let text = state.text("creating", init.pid);
@@ -194,6 +197,7 @@ impl Creator<'_> {
                     init.tell(&Message::Continue)?;
                 }
                 Message::Ready { listener } => {
+                    tracing::debug!("init is ready");
                     return super::listener::hand_over(self.plan, init, listener, state);
                 }
                 Message::Failed { step, failure } => {

@@ -11,6 +11,9 @@ use crate::Context;
 pub(super) fn run(context: &Context<'_>, args: Create) -> Done {
     let id = ContainerId::parse(&args.id)?;
     let bundle = Bundle::open(&args.launch.bundle, args.launch.config.as_deref())?;
+    if args.launch.no_subreaper {
+        tracing::debug!("--no-subreaper has no effect on create: it waits for no process");
+    }
     let options = options(context, args.launch);
     context.runtime()?.create(&id, &bundle, options)?;
     Ok(ExitCode::SUCCESS)
