@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cgroup;
 use crate::delete;
 use crate::error::{Error, Result, StepError};
+use crate::notify::Notify;
 use crate::process::{self, Created, Launched};
 use crate::state::{
     ContainerId, Directory, Liveness, Lock, Record, Status, open_process, status_of,
@@ -24,6 +25,8 @@ pub struct Container {
     record: Record,
     /// Init, for the process that created it: it can wait for it.
     init: Option<Launched>,
+    /// What its program tells the service manager, for the process that started it.
+    notify: Option<Notify>,
 }
 
 /// A container's state (runtime.md#state) with what runc adds: rootfs, created and owner.
@@ -55,11 +58,11 @@ fn as_text<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok
 impl Container {
     pub(crate) fn open(directory: Directory) -> Result<Self> {
         let record = directory.read()?;
-        Ok(Self { directory, record, init: None })
+        Ok(Self { directory, record, init: None, notify: None })
     }
 
     pub(crate) fn created(directory: Directory, created: Created) -> Self {
-        Self { directory, record: created.record, init: Some(created.launched) }
+        Self { directory, record: created.record, init: Some(created.launched), notify: None }
     }
 
     /// Its id.
@@ -128,11 +131,30 @@ impl Container {
             )));
         }
         process::kill_point::creator();
+        if let (Some(manager), Some(init)) = (&self.record.notify, &self.record.init) {
+            self.notify = Some(Notify::open(&self.directory, manager, init.pid)?);
+        }
         if let Some(failure) = process::start(&self.directory)? {
             return Err(self.start_failed(&failure));
         }
         process::kill_point::creator();
         self.run_poststart()
+    }
+
+    /// Waits until the program of a container that was started here has told its service manager that it is ready, or
+    /// has ended. Returns at once without [`CreateOptions::notify_socket`](crate::CreateOptions::notify_socket).
+    pub fn await_ready(&mut self) {
+        let init = self.record.init.as_ref().map(open_process);
+        if let (Some(notify), Some(Liveness::Alive(init))) = (self.notify.take(), init) {
+            notify.forward_until_ready(&init);
+        }
+    }
+
+    /// What the program of a container that was started here tells its service manager, for a caller that passes it
+    /// on while the container runs.
+    #[must_use]
+    pub fn take_notify(&mut self) -> Option<Notify> {
+        self.notify.take()
     }
 
     fn start_failed(&self, (_, failure): &(u32, crate::step::Failure)) -> Error {

@@ -16,6 +16,7 @@ mod error;
 mod exec;
 mod features;
 mod host;
+mod notify;
 mod plan;
 mod pointer;
 mod process;
@@ -37,6 +38,7 @@ pub use error::{ConfigError, Error, Result, StepError};
 pub use exec::ExecOptions;
 pub use features::{Features, LinuxFeatures, OCI_VERSION, SeccompFeatures};
 pub use host::Host;
+pub use notify::Notify;
 pub use plan::{
     Cgroup, Explanation, Fault, Hook, Hooks, Joined, PLAN_SCHEMA, Plan, PlanOptions, Planned,
     Report, Row, SeccompListener, Stage, compile, compile_exec, explain, step_kinds,

@@ -54,6 +54,9 @@ pub struct CreateOptions {
     pub preserve_fds: u32,
     /// How many of them are sockets by `LISTEN_FDS`; they come first.
     pub listen_fds: u32,
+    /// The service manager's socket (`NOTIFY_SOCKET`; a name that starts with `@` is abstract): what the program tells
+    /// a socket of its own reaches it, once [`Container::start`] has been called and somebody forwards.
+    pub notify_socket: Option<PathBuf>,
 }
 
 impl Runtime {
@@ -66,11 +69,14 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Config`] with every fault.
-    pub fn plan(bundle: &Bundle, id: &ContainerId, options: &CreateOptions) -> Result<Plan> {
+    pub fn plan(&self, bundle: &Bundle, id: &ContainerId, options: &CreateOptions) -> Result<Plan> {
         let mut wanted = PlanOptions::new(id.as_str());
         wanted.no_pivot = options.no_pivot;
         wanted.no_new_keyring = options.no_new_keyring;
         wanted.no_cgroup = options.no_cgroup;
+        if options.notify_socket.is_some() {
+            wanted.notify = Some(self.store.notify_directory(id)?);
+        }
         let host = Host::ask(&bundle.spec);
         let mut plan = compile(bundle, &host, &wanted).map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds);
@@ -100,17 +106,19 @@ impl Runtime {
         mut options: CreateOptions,
     ) -> Result<Container> {
         refuse_threads()?;
-        let plan = Self::plan(bundle, id, &options)?;
+        let plan = self.plan(bundle, id, &options)?;
         tracing::debug!("the plan of {id} has {} steps of the child", plan.steps.len());
         let preserved = options.preserve_fds + options.listen_fds;
         process::check_preserved(preserved)?;
         let console = console(&plan, &mut options)?;
         let directory = self.store.claim(id)?;
         process::kill_point::creator();
+        let mut record = record(id, bundle, &plan);
+        record.notify = plan.notify.as_ref().and_then(|_| options.notify_socket.take());
         let creator = Creator {
             plan: &plan,
             directory: &directory,
-            record: record(id, bundle, &plan),
+            record,
             config: bundle.text(),
             console,
             preserved,

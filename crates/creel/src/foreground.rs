@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use creel_container::{Bundle, CreateOptions, Launched, Signals};
+use creel_container::{Bundle, CreateOptions, Launched, Notify, Signals};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -14,6 +14,7 @@ use crate::terminal::Terminal;
 pub(crate) struct Foreground {
     signals: Signals,
     terminal: Option<Terminal>,
+    notify: Option<Notify>,
 }
 
 impl Foreground {
@@ -25,7 +26,7 @@ impl Foreground {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
                 .map_err(failed)?;
         }
-        Ok(Self { signals: Signals::block().map_err(failed)?, terminal: None })
+        Ok(Self { signals: Signals::block().map_err(failed)?, terminal: None, notify: None })
     }
 
     /// Makes the caller's terminal the container's, if its process wants one and no console socket takes it.
@@ -47,6 +48,13 @@ impl Foreground {
         let (terminal, socket) = Terminal::prepare()?;
         self.terminal = Some(terminal);
         Ok(socket)
+    }
+
+    /// Passes on what the program tells the service manager. This command is the service's process: its end is known
+    /// to the service manager, with the exit code, and that of a process which is not its child is not.
+    pub(crate) fn forward(&mut self, notify: Option<Notify>) {
+        let pid = rustix::process::getpid().as_raw_pid();
+        self.notify = notify.map(|notify| notify.with_main_pid(pid));
     }
 
     /// Stays until the process has ended; its exit code, or 128 and the signal.
@@ -72,7 +80,11 @@ impl Foreground {
             if let Some(terminal) = &mut self.terminal {
                 terminal.copy()?;
             }
-            if let Some(code) = process.reap_all() {
+            let code = process.reap_all();
+            if let Some(notify) = &mut self.notify {
+                notify.forward();
+            }
+            if let Some(code) = code {
                 if let Some(terminal) = &mut self.terminal {
                     terminal.drain();
                 }
@@ -86,6 +98,7 @@ impl Foreground {
             PollFd::new(&self.signals, PollFlags::IN),
             PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN),
         ];
+        fds.extend(self.notify.iter().map(|it| PollFd::new(it, PollFlags::IN)));
         if let Some(terminal) = &self.terminal {
             terminal.add_to(&mut fds);
         }

@@ -1,12 +1,12 @@
 //! From a checked config to a plan: the order of the child's steps, decided here and nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
 use super::{
-    Hooks, Joined, Plan, Planned, cgroup, devices, hooks, mounts, namespaces, process, root,
-    security,
+    Hooks, Joined, Plan, Planned, cgroup, devices, hooks, mounts, namespaces, notify, process,
+    root, security,
 };
 use crate::bundle::{Bundle, Process, Spec};
 use crate::error::ConfigError;
@@ -27,6 +27,8 @@ pub struct PlanOptions {
     pub no_new_keyring: bool,
     /// `--cgroup-manager disabled`: the process stays in the caller's cgroup.
     pub no_cgroup: bool,
+    /// The directory, absolute, of the socket that takes what the program tells its service manager (`sd_notify(3)`).
+    pub notify: Option<PathBuf>,
 }
 
 impl PlanOptions {
@@ -114,6 +116,7 @@ impl<'a> Compiler<'a> {
         self.plan.steps.append(&mut before);
         self.go();
         self.plan.steps.extend(after);
+        notify::directory(self);
         devices::nodes(self);
         devices::links(self);
         process::console(self);
@@ -128,6 +131,7 @@ impl<'a> Compiler<'a> {
         // What masks is bound from what the root holds, which an unbindable root would refuse.
         root::propagation(self);
         process::all(self);
+        notify::variable(self);
     }
 
     /// From here on the process is in all its cgroups: its cgroup namespace may be made.
@@ -197,6 +201,7 @@ impl Plan {
             terminal: false,
             hooks: Hooks::default(),
             seccomp_listener: None,
+            notify: None,
             warnings: Vec::new(),
         }
     }

@@ -22,6 +22,7 @@ mod explain;
 mod hooks;
 mod mounts;
 mod namespaces;
+mod notify;
 mod options;
 mod process;
 mod report;
@@ -29,6 +30,8 @@ mod rlimits;
 mod root;
 mod security;
 mod words;
+
+use std::path::PathBuf;
 
 use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 
@@ -64,6 +67,8 @@ pub struct Plan {
     pub hooks: Hooks,
     /// A seccomp listener's socket and metadata.
     pub seccomp_listener: Option<SeccompListener>,
+    /// The directory, on the host, of the socket that takes what the program tells its service manager.
+    pub notify: Option<PathBuf>,
     /// What was asked for and cannot be, where the spec says to warn.
     pub warnings: Vec<String>,
 }

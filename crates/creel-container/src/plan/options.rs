@@ -104,6 +104,11 @@ pub(super) const fn readonly() -> Attributes {
     Attributes { set: RDONLY, clear: 0 }
 }
 
+/// The attributes of a mount that holds nothing to execute, to open as a device or to write.
+pub(super) const fn harmless() -> Attributes {
+    Attributes { set: RDONLY | NOSUID | NODEV | NOEXEC, clear: 0 }
+}
+
 fn change(attributes: &mut Attributes, effect: Effect) {
     match effect {
         Set(bits) => {

@@ -87,6 +87,9 @@ impl Creator<'_> {
             .write_file("config.json", self.config)
             .map_err(|errno| StepError::new("keep a copy of config.json", Op::Write, errno))?;
         kill_point::creator();
+        if self.plan.notify.is_some() {
+            crate::notify::make_directory(self.directory)?;
+        }
         // On v2 the clone goes into the cgroup; elsewhere the cgroup is made while the child mounts.
         let first =
             self.plan.cgroup.as_ref().is_some_and(|it| it.hierarchies.layout() == Layout::V2);

@@ -22,9 +22,14 @@ use crate::step::Op;
 
 const LISTENER: &str = "linux.seccomp.listenerPath";
 
-/// Connects to a stream socket. A path longer than an address holds is reached through its directory's descriptor.
+/// Connects to a stream socket.
 pub(crate) fn connect(path: &Path) -> Result<OwnedFd, Errno> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    connect_as(SocketType::STREAM, path)
+}
+
+/// Connects to a socket. A path longer than an address holds is reached through its directory's descriptor.
+pub(crate) fn connect_as(kind: SocketType, path: &Path) -> Result<OwnedFd, Errno> {
+    let socket = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
     match SocketAddrUnix::new(path) {
         Ok(address) => rustix::net::connect(&socket, &address)?,
         Err(Errno::NAMETOOLONG) => connect_by_directory(&socket, path)?,

@@ -30,7 +30,9 @@ pub(crate) use describe::start as describe_start;
 pub(crate) use hook::ends_before;
 pub(crate) use join::{Joiner, PidFile};
 pub use launch::Launched;
-pub(crate) use listener::{connect_pidfd_socket, listener_error, send_pidfd};
+pub(crate) use listener::{
+    connect_as, connect_pidfd_socket, listener_error, send_descriptor, send_pidfd,
+};
 pub use seal::seal;
 pub use signals::{Signals, signal};
 pub(crate) use start::start;

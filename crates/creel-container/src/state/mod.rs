@@ -1,7 +1,8 @@
 //! What later commands need to know of a container, on disk, and what is true of it now.
 //!
 //! `ROOT/ID/` holds `state.json` (a [`Record`], versioned, replaced atomically), `config.json` (the config as it was
-//! at create), `lock`, and two FIFOs: `start`, which init reads as long as it waits, and `answer`.
+//! at create), `lock`, and two FIFOs: `start`, which init reads as long as it waits, and `answer`; `notify/` is the
+//! directory of a socket for the program's notifications.
 
 mod id;
 mod lock;
@@ -14,4 +15,4 @@ pub(crate) use lock::Lock;
 pub(crate) use record::{CgroupRecord, HooksRecord, ProcessRecord, Record};
 pub use status::Status;
 pub(crate) use status::{Liveness, open_process, status_of};
-pub(crate) use store::{ANSWER_FIFO, Directory, START_FIFO, Store};
+pub(crate) use store::{ANSWER_FIFO, Directory, NOTIFY, START_FIFO, Store};

@@ -49,6 +49,9 @@ pub(crate) struct Record {
     pub(crate) hooks: HooksRecord,
     /// `process.args[0]`; none without a process.
     pub(crate) program: Option<String>,
+    /// The service manager's socket, if what the program tells it is forwarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notify: Option<PathBuf>,
 }
 
 impl Default for Record {
@@ -70,6 +73,7 @@ impl Default for Record {
             own_pid_namespace: false,
             hooks: HooksRecord::default(),
             program: None,
+            notify: None,
         }
     }
 }

@@ -18,6 +18,9 @@ pub(crate) const START_FIFO: &str = "start";
 /// The FIFO on which init tells that its exec failed; its end tells that it succeeded.
 pub(crate) const ANSWER_FIFO: &str = "answer";
 
+/// The directory of the socket for the program's notifications.
+pub(crate) const NOTIFY: &str = "notify";
+
 const STATE: &str = "state.json";
 const STATE_NEW: &str = "state.json~";
 /// No state file is longer; a longer one is not ours.
@@ -32,6 +35,13 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
+    }
+
+    /// The directory in which the container `id` has the socket for its notifications, absolute.
+    pub(crate) fn notify_directory(&self, id: &ContainerId) -> Result<PathBuf> {
+        let root = std::path::absolute(&self.root)
+            .map_err(|error| failed("find", &self.root, Op::Open, errno_of(&error)))?;
+        Ok(root.join(id.as_str()).join(NOTIFY))
     }
 
     /// Claims `id` by making its directory: of two that try, one fails with [`Error::Exists`].
@@ -180,6 +190,10 @@ impl Directory {
     fn unlink(&self, name: &std::ffi::CStr) -> Result<(), Errno> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
+            // That of the notification socket, which a container with privileges may have written to.
+            Err(Errno::ISDIR) => {
+                fs::remove_dir_all(self.path.join(NOTIFY)).map_err(|error| errno_of(&error))
+            }
             Err(errno) => Err(errno),
         }
     }

@@ -1,6 +1,8 @@
 //! What single properties become.
 
-use creel_container::Host;
+use std::path::PathBuf;
+
+use creel_container::{Bundle, Host, PlanOptions, Report, compile};
 use serde_json::json;
 
 use crate::{config, host, lines_of, lines_on};
@@ -192,8 +194,7 @@ fn a_program_is_looked_for_along_the_last_path() {
     ] {
         let change = json!({ "process": { "args": args, "env": env } });
         let text = serde_json::to_vec(&config(change)).unwrap();
-        let bundle =
-            creel_container::Bundle::parse("/b".into(), "/b/config.json".into(), text).unwrap();
+        let bundle = Bundle::parse("/b".into(), "/b/config.json".into(), text).unwrap();
         let plan = crate::plan(&bundle).unwrap();
         let candidates = plan.steps.iter().find_map(|planned| {
             let creel_container::Step::LookUpProgram(it) = &planned.step else { return None };
@@ -221,10 +222,28 @@ fn a_pids_limit_of_zero_is_a_limit() {
 #[test]
 fn cgroups_disabled_leaves_the_caller_where_it_is() {
     let text = serde_json::to_vec(&config(json!({}))).unwrap();
-    let bundle =
-        creel_container::Bundle::parse("/b".into(), "/b/config.json".into(), text).unwrap();
-    let mut options = creel_container::PlanOptions::new("web");
+    let bundle = Bundle::parse("/b".into(), "/b/config.json".into(), text).unwrap();
+    let mut options = PlanOptions::new("web");
     options.no_cgroup = true;
-    let plan = creel_container::compile(&bundle, &host(), &options).unwrap();
+    let plan = compile(&bundle, &host(), &options).unwrap();
     assert!(plan.cgroup.is_none());
+}
+
+#[test]
+fn the_notification_socket_is_mounted_unless_the_config_has_its_own() {
+    let plan_of = |change: serde_json::Value| {
+        let text = serde_json::to_vec(&config(change)).unwrap();
+        let file = PathBuf::from("/bundle/config.json");
+        let bundle = Bundle::parse(PathBuf::from("/bundle"), file, text).unwrap();
+        let mut options = PlanOptions::new("web");
+        options.notify = Some(PathBuf::from("/run/creel/web/notify"));
+        let plan = compile(&bundle, &host(), &options).unwrap();
+        let rows = Report::new(&bundle, &plan).steps;
+        let row = rows.iter().find(|row| row.does.contains("/run/notify"));
+        (row.map(|row| format!("{}: {}", row.pointer, row.does)), plan.notify.is_some())
+    };
+    let mounted = "process.env: bind /run/creel/web/notify on /run/notify (ro,nosuid,nodev,noexec)";
+    assert_eq!(plan_of(json!({})), (Some(mounted.to_owned()), true));
+    let own = json!({ "process": { "env": ["NOTIFY_SOCKET=/run/notify/notify.sock"] } });
+    assert_eq!(plan_of(own), (None, false));
 }

@@ -1,5 +1,6 @@
 //! `creel create`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use creel_cli::{CgroupManager, Create, Launch};
@@ -30,7 +31,13 @@ pub(super) fn options(context: &Context<'_>, args: Launch) -> CreateOptions {
     options.no_cgroup = context.cli.cgroup_manager == Some(CgroupManager::Disabled);
     options.preserve_fds = args.preserve_fds;
     options.listen_fds = listen_fds();
+    options.notify_socket = notify_socket();
     options
+}
+
+/// The service manager's socket, if there is one.
+pub(super) fn notify_socket() -> Option<PathBuf> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).map(PathBuf::from)
 }
 
 /// `LISTEN_FDS`, if it is meant for this process (`sd_listen_fds(3)`).

@@ -5,9 +5,10 @@ use creel_container::{
     Bundle, Host, PLAN_SCHEMA, PlanOptions, Report, compile, explain, step_kinds,
 };
 
-use super::{Done, output};
+use super::{Done, create, output};
 use crate::Context;
 use crate::failure::Failure;
+use crate::root;
 
 pub(super) fn run(context: &Context<'_>, args: &Plan) -> Done {
     if args.schema {
@@ -33,6 +34,9 @@ fn report(context: &Context<'_>, bundle: &Bundle) -> Result<Report, Report> {
     let name = bundle.directory.file_name().and_then(|name| name.to_str());
     let mut options = PlanOptions::new(name.unwrap_or("container"));
     options.no_cgroup = context.cli.cgroup_manager == Some(CgroupManager::Disabled);
+    options.notify = create::notify_socket()
+        .and_then(|_| root::directory(context.cli.root.as_deref()).ok())
+        .map(|root| root.join(&options.id).join("notify"));
     let plan = compile(bundle, &Host::ask(&bundle.spec), &options)
         .map_err(|faults| Report::of_faults(bundle, &faults))?;
     Ok(Report::new(bundle, &plan))

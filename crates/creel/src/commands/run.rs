@@ -18,7 +18,10 @@ pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
     if args.detach {
         let mut container = runtime.create(&id, &bundle, options)?;
         return match container.start() {
-            Ok(()) => Ok(ExitCode::SUCCESS),
+            Ok(()) => {
+                container.await_ready();
+                Ok(ExitCode::SUCCESS)
+            }
             Err(error) => {
                 runtime.delete_force(&id)?;
                 Err(error.into())
@@ -30,6 +33,7 @@ pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
     let mut container = runtime.create(&id, &bundle, options)?;
     let result = container.start().map_err(Into::into).and_then(|()| {
         context.log.flush();
+        foreground.forward(container.take_notify());
         container.init().map_or(Ok(0), |init| foreground.accompany(init))
     });
     if !args.keep || result.is_err() {

@@ -8,6 +8,8 @@ use super::Done;
 use crate::Context;
 
 pub(super) fn run(context: &Context<'_>, args: &Start) -> Done {
-    context.open(&args.id)?.start()?;
+    let mut container = context.open(&args.id)?;
+    container.start()?;
+    container.await_ready();
     Ok(ExitCode::SUCCESS)
 }
