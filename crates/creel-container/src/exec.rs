@@ -70,7 +70,8 @@ impl Container {
         self.check_status(options.ignore_paused)?;
         let mut bundle = self.config()?;
         bundle.spec.process = Some(process.clone());
-        let wanted = PlanOptions::new(self.id().as_str());
+        let mut wanted = PlanOptions::new(self.id().as_str());
+        wanted.no_new_keyring = self.record().no_new_keyring;
         let mut plan = compile_exec(process, &bundle, &Host::ask(&bundle.spec), &wanted)
             .map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds);

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::plan::{Plan, PlanOptions, compile};
 use crate::process::{self, Creator, Relation};
 use crate::state::{ContainerId, HooksRecord, Record, Store};
+use crate::step::{Kind, Step};
 
 /// Containers, each in its own directory below one root.
 ///
@@ -199,7 +200,11 @@ pub(crate) fn refuse_threads() -> Result<()> {
 
 fn record(id: &ContainerId, bundle: &Bundle, plan: &Plan) -> Record {
     let spec = &bundle.spec;
-    let kinds = plan.new.iter().map(|(kind, _)| *kind).chain(plan.joined.iter().map(|it| it.kind));
+    // A cgroup namespace that is made after the clone is a step, no flag of it.
+    let unshared = plan.steps.iter().find(|it| matches!(it.step, Step::CgroupNamespace(_)));
+    let kinds = plan.new.iter().map(|(kind, _)| *kind);
+    let kinds = kinds.chain(plan.joined.iter().map(|it| it.kind));
+    let kinds = kinds.chain(unshared.map(|_| Kind::Cgroup));
     Record {
         id: id.to_string(),
         oci_version: spec.oci_version.clone(),
@@ -210,7 +215,8 @@ fn record(id: &ContainerId, bundle: &Bundle, plan: &Plan) -> Record {
         annotations: spec.annotations.clone().unwrap_or_default().into_iter().collect(),
         cgroup: process::cgroup_record(plan),
         namespaces: kinds.map(|kind| kind.word().to_owned()).collect(),
-        own_pid_namespace: plan.new.iter().any(|(kind, _)| *kind == crate::step::Kind::Pid),
+        own_pid_namespace: plan.new.iter().any(|(kind, _)| *kind == Kind::Pid),
+        no_new_keyring: !plan.steps.iter().any(|it| matches!(it.step, Step::SessionKeyring(_))),
         hooks: HooksRecord::of(&plan.hooks),
         program: plan.program.as_ref().and_then(|it| it.args.first()).map(ToString::to_string),
         ..Record::default()

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use creel_container::{Bundle, CreateOptions, Launched, Notify, Signals};
+use creel_container::{Bundle, CreateOptions, Launched, Notify, Process, Signals};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -32,20 +32,23 @@ impl Foreground {
     /// Makes the caller's terminal the container's, if its process wants one and no console socket takes it.
     pub(crate) fn give_terminal(
         &mut self,
-        bundle: &Bundle,
+        bundle: &mut Bundle,
         options: &mut CreateOptions,
     ) -> Result<(), Failure> {
-        if bundle.spec.process.as_ref().is_some_and(|it| it.terminal)
+        if let Some(process) = bundle.spec.process.as_mut().filter(|it| it.terminal)
             && options.console_socket.is_none()
         {
-            options.console = Some(self.make_terminal()?);
+            options.console = Some(self.make_terminal(process)?);
         }
         Ok(())
     }
 
-    /// Takes the caller's terminal for a process; the socket by which it sends its own.
-    pub(crate) fn make_terminal(&mut self) -> Result<OwnedFd, Failure> {
+    /// Takes the caller's terminal for a process, which begins with its size; the socket by which it sends its own.
+    pub(crate) fn make_terminal(&mut self, process: &mut Process) -> Result<OwnedFd, Failure> {
         let (terminal, socket) = Terminal::prepare()?;
+        if let Some((rows, columns)) = terminal.size() {
+            process.set_console_size(rows, columns);
+        }
         self.terminal = Some(terminal);
         Ok(socket)
     }

@@ -57,12 +57,17 @@ impl Terminal {
         let flags = fcntl_getfl(&master).map_err(failed)?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK).map_err(failed)?;
         self.master = Some(master);
-        self.resize();
         let settings = tcgetattr(stdin()).map_err(failed)?;
         let mut raw = settings.clone();
         raw.make_raw();
         self.settings = Some(settings);
         tcsetattr(stdin(), OptionalActions::Now, &raw).map_err(failed)
+    }
+
+    /// Rows and columns of the caller's terminal, if it has a size.
+    pub(crate) fn size(&self) -> Option<(u16, u16)> {
+        let size = tcgetwinsize(stdin()).ok()?;
+        (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
     }
 
     /// Gives the container's terminal the size of the caller's.
@@ -90,14 +95,28 @@ impl Terminal {
         if self.open && self.typed.is_empty() && is_readable(stdin()) {
             let mut bytes = [0; CHUNK];
             match read(stdin(), &mut bytes[..]) {
-                Ok(0) | Err(Errno::IO) => self.open = false,
+                // In raw mode only a terminal that has hung up has an end.
+                Ok(0) | Err(Errno::IO) => {
+                    self.hang_up();
+                    return Ok(());
+                }
                 Ok(length) => self.typed.extend(bytes.iter().take(length)),
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(errno) => return Err(failed(errno)),
             }
         }
         self.give_typed();
-        self.show(1).map_err(failed)
+        match self.show(1) {
+            Err(Errno::IO) => self.hang_up(),
+            shown => shown.map_err(failed)?,
+        }
+        Ok(())
+    }
+
+    /// Without a master the container's terminal hangs up too: its process is told, and reads an end.
+    fn hang_up(&mut self) {
+        self.open = false;
+        self.master = None;
     }
 
     fn give_typed(&mut self) {

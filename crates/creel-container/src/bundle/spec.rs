@@ -107,6 +107,14 @@ pub struct Process {
     pub exec_cpu_affinity: Option<ExecCpuAffinity>,
 }
 
+impl Process {
+    /// Sets `consoleSize`.
+    pub fn set_console_size(&mut self, rows: u16, columns: u16) {
+        let size = runtime::BoxBuilder::default().height(rows).width(columns).build();
+        self.console_size = size.ok().or(self.console_size);
+    }
+}
+
 /// `process.capabilities`: names as they were written.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

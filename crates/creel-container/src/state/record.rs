@@ -45,6 +45,8 @@ pub(crate) struct Record {
     pub(crate) namespaces: Vec<String>,
     /// Whether the pid namespace is the container's own: then the end of init is the end of all.
     pub(crate) own_pid_namespace: bool,
+    /// The caller's session keyring is kept, by an exec too.
+    pub(crate) no_new_keyring: bool,
     /// The hooks of later commands.
     pub(crate) hooks: HooksRecord,
     /// `process.args[0]`; none without a process.
@@ -71,6 +73,7 @@ impl Default for Record {
             cgroup: None,
             namespaces: Vec::new(),
             own_pid_namespace: false,
+            no_new_keyring: false,
             hooks: HooksRecord::default(),
             program: None,
             notify: None,

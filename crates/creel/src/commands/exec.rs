@@ -17,8 +17,8 @@ pub(super) fn run(context: &Context<'_>, args: &Exec) -> Done {
 
 fn execute(context: &Context<'_>, args: &Exec) -> Done {
     let container = context.open(&args.id)?;
-    let process = match &args.process {
-        Some(file) => from_file(file, args)?,
+    let mut process = match &args.process {
+        Some(file) => from_file(&container, file, args)?,
         None => from_line(&container, args)?,
     };
     let mut options = options(args);
@@ -28,7 +28,7 @@ fn execute(context: &Context<'_>, args: &Exec) -> Done {
     }
     let mut foreground = Foreground::prepare(false)?;
     if process.terminal && options.console_socket.is_none() {
-        options.console = Some(foreground.make_terminal()?);
+        options.console = Some(foreground.make_terminal(&mut process)?);
     }
     let launched = container.exec(&process, options)?;
     context.log.flush();
@@ -48,11 +48,25 @@ fn options(args: &Exec) -> ExecOptions {
     options
 }
 
-/// The file is the whole process; podman passes `--tty` beside it.
-fn from_file(file: &Path, args: &Exec) -> Result<Process, Failure> {
+/// What the file does not tell is that of the container's own process, as far as it limits and schedules: no limit
+/// goes away because an engine leaves it out. podman passes `--tty` beside the file.
+fn from_file(container: &Container, file: &Path, args: &Exec) -> Result<Process, Failure> {
     let mut process = read_process(file)?;
     process.terminal |= args.tty;
+    let Some(base) = container.config()?.spec.process else { return Ok(process) };
+    process.capabilities = process.capabilities.or(base.capabilities);
+    process.apparmor_profile = given(process.apparmor_profile).or(base.apparmor_profile);
+    process.selinux_label = given(process.selinux_label).or(base.selinux_label);
+    process.rlimits = process.rlimits.filter(|limits| !limits.is_empty()).or(base.rlimits);
+    process.oom_score_adj = process.oom_score_adj.or(base.oom_score_adj);
+    process.scheduler = process.scheduler.or(base.scheduler);
+    process.io_priority = process.io_priority.or(base.io_priority);
+    process.exec_cpu_affinity = process.exec_cpu_affinity.or(base.exec_cpu_affinity);
     Ok(process)
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// The process of the container's config, changed by the command line as runc does.

@@ -11,7 +11,7 @@ use crate::foreground::Foreground;
 
 pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
     let id = ContainerId::parse(&args.id)?;
-    let bundle = Bundle::open(&args.launch.bundle, args.launch.config.as_deref())?;
+    let mut bundle = Bundle::open(&args.launch.bundle, args.launch.config.as_deref())?;
     let subreaper = !args.launch.no_subreaper;
     let mut options = create::options(context, args.launch);
     let runtime = context.runtime()?;
@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
         };
     }
     let mut foreground = Foreground::prepare(subreaper)?;
-    foreground.give_terminal(&bundle, &mut options)?;
+    foreground.give_terminal(&mut bundle, &mut options)?;
     let mut container = runtime.create(&id, &bundle, options)?;
     let result = container.start().map_err(Into::into).and_then(|()| {
         context.log.flush();
