@@ -14,9 +14,16 @@ mod bad_input;
 mod cgroups;
 mod commands;
 mod control;
+mod credentials;
 mod devices;
+mod exec;
+mod exec_hostile;
+mod exec_joins;
+mod exec_words;
 mod features;
 mod flags;
+mod foreground;
+mod frozen;
 mod hooks;
 mod hostname;
 mod idmap;
@@ -32,12 +39,14 @@ mod resources;
 mod root;
 mod run_commands;
 mod scheduling;
+mod screen;
 mod seccomp;
 mod seccomp_invalid;
 mod seccomp_notify;
 mod spec_command;
 mod state;
 mod streams;
+mod terminals;
 
 use std::process::ExitCode;
 
@@ -72,6 +81,14 @@ fn register(cases: &mut Cases) {
     flags::register(cases);
     kills::register(cases);
     bad_input::register(cases);
+    exec::register(cases);
+    exec_words::register(cases);
+    exec_joins::register(cases);
+    exec_hostile::register(cases);
+    frozen::register(cases);
+    credentials::register(cases);
+    terminals::register(cases);
+    foreground::register(cases);
 }
 
 fn main() -> ExitCode {

@@ -57,7 +57,7 @@ pub(crate) fn register(cases: &mut Cases) {
 }
 
 /// Runs `body` in the child before it becomes the runtime.
-fn before_exec(call: &mut harness::Call, body: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn before_exec(call: &mut harness::Call, body: impl Fn() + Send + Sync + 'static) {
     #[expect(unsafe_code, reason = "the only way to prepare a child")]
     // SAFETY: this process has one thread, so anything may be called between fork and exec.
     unsafe {
@@ -69,7 +69,7 @@ fn before_exec(call: &mut harness::Call, body: impl Fn() + Send + Sync + 'static
 }
 
 /// Puts duplicates of these fds at 3, 4 … in the runtime.
-fn pass(call: &mut harness::Call, fds: Vec<OwnedFd>) {
+pub(crate) fn pass(call: &mut harness::Call, fds: Vec<OwnedFd>) {
     before_exec(call, move || {
         // Out of the way first, so that none is overwritten before it is duplicated.
         let high: Vec<OwnedFd> =

@@ -124,6 +124,12 @@ impl Running {
         self.child.id().cast_signed()
     }
 
+    /// What has been written to standard output up to now.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        read(&self.base.with_extension("out"))
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -82,6 +82,8 @@ pub struct Case {
     pub alone: bool,
     /// Longest time it may take.
     pub limit: Duration,
+    /// It is run only when `slow` cases are asked for.
+    pub slow: bool,
     pub(crate) body: Body,
 }
 
@@ -104,6 +106,12 @@ impl Case {
     /// Declares the change to the config that must make the case fail.
     pub fn mutation(&mut self, mutation: Mutation) -> &mut Self {
         self.mutation = Some(mutation);
+        self
+    }
+
+    /// Leaves the case out unless the filters ask for `slow` ones.
+    pub fn slow(&mut self) -> &mut Self {
+        self.slow = true;
         self
     }
 
@@ -150,8 +158,18 @@ impl Cases {
     {
         let (section, since, limit) = (self.section, self.since, Duration::from_secs(30));
         let (name, body): (_, Body) = (name.into(), Box::new(body));
-        let case =
-            Case { name, section, since, rows, level, mutation: None, alone: false, limit, body };
+        let case = Case {
+            name,
+            section,
+            since,
+            rows,
+            level,
+            mutation: None,
+            slow: false,
+            alone: false,
+            limit,
+            body,
+        };
         self.list.push(case);
         let last = self.list.len() - 1;
         &mut self.list[last]

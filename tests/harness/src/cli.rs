@@ -17,7 +17,8 @@ const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--form
                    [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list]
 
   --runtime PATH   the runtime to test; more than one may be given
-  --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words
+  --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words;
+                   slow ones, which are left out else, have the word slow
   --format FORMAT  what goes to standard output
   --expect         known failures are listed in tests/conformance/expected/NAME.txt: what differs from the list fails
   --against A,B    test several runtimes and write docs/conformance.md
@@ -191,7 +192,9 @@ fn select(cases: &Cases, options: &Options) -> Vec<usize> {
         let Some(case) = cases.list.get(*index) else { return false };
         let text =
             format!("{} {} {}", case.title(), case.level, case.rows.join(" ")).to_lowercase();
-        options.filters.iter().all(|word| text.contains(word))
+        let asked = |word: &String| text.contains(word) || case.slow && word == "slow";
+        options.filters.iter().all(asked)
+            && (!case.slow || options.filters.iter().any(|word| word == "slow"))
             && (!options.mutate || case.mutation.is_some())
     };
     (0..cases.list.len()).filter(fits).collect()
