@@ -48,12 +48,17 @@ pub(crate) fn kill_all(record: &Record, signal: Signal) -> Result<()> {
     }
 }
 
-/// Kills what is in it and removes it.
+/// Removes it; kills what is in it before. `opened` is the cgroup of `record`, if the caller has it open.
 ///
 /// A creator that died before it had an init may have died before it saw that the cgroup was another's: then what is
 /// in it is not ours to kill.
-pub(crate) fn remove(record: &Record) -> Result<()> {
-    let Some(cgroup) = open(record)? else { return Ok(()) };
+pub(crate) fn remove(record: &Record, opened: Option<&Cgroup>) -> Result<()> {
+    let of_record = if opened.is_none() { open(record)? } else { None };
+    let Some(cgroup) = opened.or(of_record.as_ref()) else { return Ok(()) };
+    // Mostly nothing is: then nothing has to be killed, thawed or waited for.
+    if cgroup.remove_empty().map_err(|error| cgroup_error(&error))? {
+        return Ok(());
+    }
     if record.init.is_some() {
         cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
     }

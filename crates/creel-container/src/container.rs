@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use creel_cgroups::Cgroup;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result, StepError};
 use crate::notify::Notify;
 use crate::process::{self, Created, Launched};
 use crate::state::{
-    ContainerId, Directory, Liveness, Lock, Record, Status, open_process, status_of,
+    ContainerId, Directory, Liveness, Lock, Record, Status, open_process, status_of, status_of_own,
 };
 use crate::step::Op;
 
@@ -27,6 +28,8 @@ pub struct Container {
     init: Option<Launched>,
     /// What its program tells the service manager, for the process that started it.
     notify: Option<Notify>,
+    /// Its cgroup, for the process that created it.
+    cgroup: Option<Cgroup>,
 }
 
 /// A container's state (runtime.md#state) with what runc adds: rootfs, created and owner.
@@ -58,11 +61,12 @@ fn as_text<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok
 impl Container {
     pub(crate) fn open(directory: Directory) -> Result<Self> {
         let record = directory.read()?;
-        Ok(Self { directory, record, init: None, notify: None })
+        Ok(Self { directory, record, init: None, notify: None, cgroup: None })
     }
 
     pub(crate) fn created(directory: Directory, created: Created) -> Self {
-        Self { directory, record: created.record, init: Some(created.launched), notify: None }
+        let Created { launched, record, cgroup } = created;
+        Self { directory, record, init: Some(launched), notify: None, cgroup }
     }
 
     /// Its id.
@@ -116,8 +120,14 @@ impl Container {
     /// a poststart hook's failure, after which the container is stopped.
     pub fn start(&mut self) -> Result<()> {
         let _lock = Lock::exclusive(&self.directory)?;
-        self.record = self.directory.read()?;
-        let status = self.status();
+        let status = match &self.init {
+            // Whoever created it has written the record, and holds the process itself.
+            Some(init) => status_of_own(&self.directory, &init.pidfd),
+            None => {
+                self.record = self.directory.read()?;
+                self.status()
+            }
+        };
         if status != Status::Created {
             return Err(Error::State(format!(
                 "cannot start container {}: it is {status}, not created",
@@ -274,6 +284,14 @@ impl Container {
         if let Some(Liveness::Alive(pidfd)) = self.record.init.as_ref().map(open_process) {
             process::ends_before(&pidfd, Some(Instant::now() + PATIENCE));
         }
+    }
+
+    /// Deletes a container whatever it is doing, for the process that created it. One that is deleted already is no error.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn delete_own(&self) -> Result<()> {
+        delete::own(&self.directory, &self.record, self.cgroup.as_ref())
     }
 
     /// Deletes a stopped container, or one that was created and never started.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use creel_cgroups::Cgroup;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup;
@@ -26,7 +27,17 @@ pub(crate) fn stopped(directory: &Directory) -> Result<()> {
             )));
         }
     }
-    destroy(directory, &record)
+    destroy(directory, &record, None)
+}
+
+/// Deletes the container of its creator, who knows what there is, whatever it does.
+pub(crate) fn own(directory: &Directory, record: &Record, cgroup: Option<&Cgroup>) -> Result<()> {
+    let _lock = match Lock::exclusive(directory) {
+        Err(Error::NotFound { .. }) => return Ok(()),
+        other => other?,
+    };
+    end_init(record)?;
+    destroy(directory, record, cgroup)
 }
 
 /// Deletes whatever there is of a container.
@@ -54,12 +65,12 @@ pub(crate) fn force(directory: &Directory) -> Result<()> {
     };
     process::kill_point::creator();
     end_init(&record)?;
-    destroy(directory, &record)
+    destroy(directory, &record, None)
 }
 
-fn destroy(directory: &Directory, record: &Record) -> Result<()> {
+fn destroy(directory: &Directory, record: &Record, cgroup: Option<&Cgroup>) -> Result<()> {
     process::kill_point::creator();
-    cgroup::remove(record)?;
+    cgroup::remove(record, cgroup)?;
     tracing::debug!("removed the cgroup of {}", directory.id());
     process::kill_point::creator();
     let hooks = record.hooks.poststop();

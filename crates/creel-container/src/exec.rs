@@ -32,6 +32,8 @@ pub struct ExecOptions {
     pub pidfd_socket: Option<PathBuf>,
     /// Where the process' pid is written, before exec returns.
     pub pid_file: Option<PathBuf>,
+    /// What [`Container::config`] has given, for a caller who has asked: else it is read again.
+    pub config: Option<Bundle>,
     /// Cgroups below the container's, each as `[CONTROLLER[,CONTROLLER…]:]PATH`.
     pub cgroups: Vec<String>,
     /// A paused container is no error: the process waits for its resume.
@@ -68,7 +70,7 @@ impl Container {
         refuse_threads()?;
         let lock = Lock::shared(self.directory())?;
         self.check_status(options.ignore_paused)?;
-        let mut bundle = self.config()?;
+        let mut bundle = options.config.take().map_or_else(|| self.config(), Ok)?;
         bundle.spec.process = Some(process.clone());
         let mut wanted = PlanOptions::new(self.id().as_str());
         wanted.no_new_keyring = self.record().no_new_keyring;

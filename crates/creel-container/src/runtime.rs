@@ -189,7 +189,8 @@ fn console(plan: &Plan, options: &mut CreateOptions) -> Result<Option<std::os::f
 
 /// A lock that another thread holds at the clone is never released in the child.
 pub(crate) fn refuse_threads() -> Result<()> {
-    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    // Two links of the directory are its own, the others its threads' directories.
+    let threads = rustix::fs::stat("/proc/self/task").map_or(1, |it| it.st_nlink.saturating_sub(2));
     if threads <= 1 {
         return Ok(());
     }

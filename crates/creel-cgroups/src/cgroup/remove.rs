@@ -28,6 +28,22 @@ impl Cgroup {
         self.remove_where(|_| true, limit)
     }
 
+    /// Removes the cgroup from every hierarchy if nothing is in it, no process and no cgroup; waits for nothing. False if
+    /// something is: then it may be gone from some hierarchies.
+    ///
+    /// # Errors
+    /// [`Error::Os`]
+    pub fn remove_empty(&self) -> Result<bool> {
+        for (_, member) in self.each() {
+            match unlinkat(&self.root, member.below.as_str(), AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::BUSY | Errno::NOTEMPTY) => return Ok(false),
+                Err(errno) => return Err(self.failed("rmdir", member, errno)),
+            }
+        }
+        Ok(true)
+    }
+
     /// Undoes [`Cgroup::create`]: removes, as [`Cgroup::remove`] does, the leaf where it was made by it, and of the levels
     /// above those that it made and that nobody else uses by now.
     ///

@@ -18,7 +18,9 @@ use super::state_json::StateJson;
 use super::{cgroup_error, describe, kill_point};
 use crate::error::{Error, Result, StepError};
 use crate::plan::{Hook, Plan};
-use crate::state::{ANSWER_FIFO, CgroupRecord, Directory, Lock, ProcessRecord, Record, START_FIFO};
+use crate::state::{
+    ANSWER_FIFO, CgroupRecord, Directory, Lock, ProcessRecord, Record, START_FIFO, boot_id,
+};
 use crate::step::{Child, Op, Step, procfs};
 
 /// How long processes of a container that failed may take to end.
@@ -54,6 +56,8 @@ pub(crate) struct Created {
     pub(crate) launched: Launched,
     /// What is recorded.
     pub(crate) record: Record,
+    /// Its cgroup.
+    pub(crate) cgroup: Option<Cgroup>,
 }
 
 impl Creator<'_> {
@@ -73,7 +77,7 @@ impl Creator<'_> {
         let Some(launched) = launched else {
             return Err(Error::State("init was not launched".to_owned()));
         };
-        Ok(Created { launched, record: self.record })
+        Ok(Created { launched, record: self.record, cgroup })
     }
 
     fn build(
@@ -81,7 +85,9 @@ impl Creator<'_> {
         cgroup: &mut Option<Cgroup>,
         launched: &mut Option<Launched>,
     ) -> Result<()> {
-        self.record.creator = ProcessRecord::of(rustix::process::getpid().as_raw_pid());
+        let boot_id = boot_id();
+        let own_pid = rustix::process::getpid().as_raw_pid();
+        self.record.creator = ProcessRecord::of(own_pid, &boot_id);
         self.directory.write(&self.record)?;
         self.directory
             .write_file("config.json", self.config)
@@ -102,7 +108,7 @@ impl Creator<'_> {
         let init = launched.insert(init);
         tracing::debug!("cloned init, pid {}", init.pid);
         kill_point::creator();
-        self.record.init = ProcessRecord::of(init.pid);
+        self.record.init = ProcessRecord::of(init.pid, &boot_id);
         if !first {
             *cgroup = self.make_cgroup()?;
         }

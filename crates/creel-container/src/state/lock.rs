@@ -37,8 +37,12 @@ impl Lock {
             Error::from(StepError::new(format!("lock container {}", directory.id()), op, errno))
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = openat(directory.fd(), "lock", flags, Mode::from(0o600))
-            .map_err(|errno| failed(Op::Open, errno))?;
+        let gone = || Error::NotFound { id: directory.id().to_string() };
+        let fd = match openat(directory.fd(), "lock", flags, Mode::from(0o600)) {
+            // The directory itself was removed after it was opened.
+            Err(Errno::NOENT) => return Err(gone()),
+            fd => fd.map_err(|errno| failed(Op::Open, errno))?,
+        };
         let deadline = Instant::now() + PATIENCE;
         loop {
             match flock(&fd, how) {
@@ -59,7 +63,7 @@ impl Lock {
         // Whoever held it may have deleted the container, and a new one may have its name.
         let links = fstat(&fd).map_err(|errno| failed(Op::Stat, errno))?.st_nlink;
         if links == 0 {
-            return Err(Error::NotFound { id: directory.id().to_string() });
+            return Err(gone());
         }
         Ok(Self { fd })
     }

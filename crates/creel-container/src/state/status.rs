@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -62,7 +62,8 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 
 /// Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses.
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let mut bytes = [0; 1024];
+    let stat = read_once(&format!("/proc/{pid}/stat"), &mut bytes)?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
     rest.split(' ').nth(19)?.parse().ok()
@@ -70,9 +71,17 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
 
 /// This boot's id; empty if the kernel does not tell.
 pub(crate) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim_end().to_owned())
-        .unwrap_or_default()
+    let mut bytes = [0; 64];
+    let text = read_once("/proc/sys/kernel/random/boot_id", &mut bytes);
+    let text = text.and_then(|text| std::str::from_utf8(text).ok());
+    text.map(|text| text.trim_end().to_owned()).unwrap_or_default()
+}
+
+/// The text of a file that the kernel shows in one piece: as long as `bytes` at most.
+fn read_once<'b>(path: &str, bytes: &'b mut [u8]) -> Option<&'b [u8]> {
+    let fd = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let length = rustix::io::read(&fd, &mut *bytes).ok()?;
+    bytes.get(..length)
 }
 
 /// What the container is doing. `frozen` is asked only of one that runs.
@@ -96,6 +105,17 @@ pub(crate) fn status_of(
     if is_waiting_for_start(directory) { Status::Created } else { Status::Running }
 }
 
+/// What a container is doing whose init the caller has created, when nobody freezes it.
+pub(crate) fn status_of_own(directory: &Directory, init: &OwnedFd) -> Status {
+    if has_ended(init) {
+        Status::Stopped
+    } else if is_waiting_for_start(directory) {
+        Status::Created
+    } else {
+        Status::Running
+    }
+}
+
 /// Whether init still reads the start FIFO: its exec, or its end, closes it.
 pub(crate) fn is_waiting_for_start(directory: &Directory) -> bool {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -106,8 +126,8 @@ pub(crate) fn is_waiting_for_start(directory: &Directory) -> bool {
 }
 
 impl ProcessRecord {
-    /// The process `pid`, as it is now; none if it is gone already.
-    pub(crate) fn of(pid: i32) -> Option<Self> {
-        Some(Self { pid, start_time: start_time(pid)?, boot_id: boot_id() })
+    /// The process `pid`, as it is now, in the boot of [`boot_id`]; none if it is gone already.
+    pub(crate) fn of(pid: i32, boot_id: &str) -> Option<Self> {
+        Some(Self { pid, start_time: start_time(pid)?, boot_id: boot_id.to_owned() })
     }
 }

@@ -158,7 +158,8 @@ impl Directory {
     pub(crate) fn read_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = fs::File::from(openat(&self.fd, name, flags, Mode::empty())?);
-        let mut text = Vec::new();
+        // As long as most states are: then it is one read, and one that finds the end.
+        let mut text = Vec::with_capacity(4096);
         file.take(LONGEST_STATE).read_to_end(&mut text).map_err(|error| errno_of(&error))?;
         Ok(text)
     }

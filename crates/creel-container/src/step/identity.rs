@@ -99,7 +99,8 @@ fn not_mapped(op: Op, errno: Errno, id: u32) -> Failure {
 }
 
 impl DropBounding {
-    /// What the kernel does not know is not dropped: `EINVAL` ends the numbers.
+    /// What the kernel does not know is not dropped: `EINVAL` ends the numbers. Without the privilege to drop, only what
+    /// is there is missed.
     pub(crate) fn execute(&self) -> Result<(), Failure> {
         for number in 0..64 {
             let bit = 1_u64 << number;
@@ -107,13 +108,12 @@ impl DropBounding {
                 continue;
             }
             let capability = CapabilitySet::from_bits_retain(bit);
-            match rustix::thread::capability_is_in_bounding_set(capability) {
-                Ok(false) => continue,
+            match rustix::thread::remove_capability_from_bounding_set(capability) {
+                Ok(()) => {}
                 Err(Errno::INVAL) => break,
-                present => present.map_err(Failure::at(Op::Prctl))?,
-            };
-            rustix::thread::remove_capability_from_bounding_set(capability)
-                .map_err(|errno| bit_failure(Op::Prctl, errno, number))?;
+                Err(Errno::PERM) if !is_bounding(capability)? => {}
+                Err(errno) => return Err(bit_failure(Op::Prctl, errno, number)),
+            }
         }
         Ok(())
     }
@@ -135,6 +135,13 @@ impl SetCapabilities {
                 .map_err(|errno| bit_failure(Op::Prctl, errno, number))?;
         }
         Ok(())
+    }
+}
+
+fn is_bounding(capability: CapabilitySet) -> Result<bool, Failure> {
+    match rustix::thread::capability_is_in_bounding_set(capability) {
+        Err(Errno::INVAL) => Ok(false),
+        asked => asked.map_err(Failure::at(Op::Prctl)),
     }
 }
 

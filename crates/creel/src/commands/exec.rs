@@ -1,13 +1,13 @@
 //! `creel exec`.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use creel_cli::Exec;
 use creel_container::{Capabilities, Container, ExecOptions, Process, read_process};
 
 use super::{Done, create};
 use crate::Context;
+use crate::exit::ExitCode;
 use crate::failure::{Failure, NOT_EXECUTED};
 use crate::foreground::Foreground;
 
@@ -17,11 +17,13 @@ pub(super) fn run(context: &Context<'_>, args: &Exec) -> Done {
 
 fn execute(context: &Context<'_>, args: &Exec) -> Done {
     let container = context.open(&args.id)?;
-    let mut process = match &args.process {
-        Some(file) => from_file(&container, file, args)?,
-        None => from_line(&container, args)?,
-    };
     let mut options = options(args);
+    let config = options.config.insert(container.config()?);
+    let base = config.spec.process.take();
+    let mut process = match &args.process {
+        Some(file) => from_file(base, file, args)?,
+        None => from_line(&container, base, args)?,
+    };
     if args.detach {
         container.exec(&process, options)?;
         return Ok(ExitCode::SUCCESS);
@@ -50,10 +52,10 @@ fn options(args: &Exec) -> ExecOptions {
 
 /// What the file does not tell is that of the container's own process, as far as it limits and schedules: no limit
 /// goes away because an engine leaves it out. podman passes `--tty` beside the file.
-fn from_file(container: &Container, file: &Path, args: &Exec) -> Result<Process, Failure> {
+fn from_file(base: Option<Process>, file: &Path, args: &Exec) -> Result<Process, Failure> {
     let mut process = read_process(file)?;
     process.terminal |= args.tty;
-    let Some(base) = container.config()?.spec.process else { return Ok(process) };
+    let Some(base) = base else { return Ok(process) };
     process.capabilities = process.capabilities.or(base.capabilities);
     process.apparmor_profile = given(process.apparmor_profile).or(base.apparmor_profile);
     process.selinux_label = given(process.selinux_label).or(base.selinux_label);
@@ -70,8 +72,11 @@ fn given(text: Option<String>) -> Option<String> {
 }
 
 /// The process of the container's config, changed by the command line as runc does.
-fn from_line(container: &Container, args: &Exec) -> Result<Process, Failure> {
-    let base = container.config()?.spec.process;
+fn from_line(
+    container: &Container,
+    base: Option<Process>,
+    args: &Exec,
+) -> Result<Process, Failure> {
     let mut process = base.ok_or_else(|| {
         Failure::new(format!("container {} has no process: give --process", container.id()))
     })?;

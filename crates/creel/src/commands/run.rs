@@ -1,12 +1,11 @@
 //! `creel run`.
 
-use std::process::ExitCode;
-
 use creel_cli::Run;
 use creel_container::{Bundle, ContainerId};
 
 use super::{Done, create};
 use crate::Context;
+use crate::exit::ExitCode;
 use crate::foreground::Foreground;
 
 pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
@@ -23,7 +22,7 @@ pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => {
-                runtime.delete_force(&id)?;
+                container.delete_own()?;
                 Err(error.into())
             }
         };
@@ -37,7 +36,7 @@ pub(super) fn run(context: &Context<'_>, args: Run) -> Done {
         container.init().map_or(Ok(0), |init| foreground.accompany(init))
     });
     if !args.keep || result.is_err() {
-        runtime.delete_force(&id)?;
+        container.delete_own()?;
     }
     result.map(|code| ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
