@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write as _};
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use creel_cli::{Cli, LogFormat, LogLevel, UsageError};
@@ -16,6 +15,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::exit::ExitCode;
 use crate::failure::{FAILED, Failure};
 
 /// Warnings wait here until the command has succeeded: engines take a log of one error record only.

@@ -1,8 +1,12 @@
 //! creel, the OCI container runtime: glue between the command line and the library.
 
+#![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
 
 mod commands;
+#[cfg(not(test))]
+mod entry;
+mod exit;
 mod failure;
 mod foreground;
 mod log;
@@ -12,10 +16,10 @@ mod terminal;
 mod version;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use creel_cli::Cli;
 
+use crate::exit::ExitCode;
 use crate::log::Log;
 
 fn main() -> ExitCode {

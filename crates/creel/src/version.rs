@@ -2,9 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "the answer")]
 
-use std::process::ExitCode;
-
 use creel_container::OCI_VERSION;
+
+use crate::exit::ExitCode;
 
 /// Name and version, commit, specification.
 pub(crate) fn print() -> ExitCode {

@@ -1,13 +1,13 @@
 //! `creel create`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use creel_cli::{CgroupManager, Create, Launch};
 use creel_container::{Bundle, ContainerId, CreateOptions};
 
 use super::Done;
 use crate::Context;
+use crate::exit::ExitCode;
 
 pub(super) fn run(context: &Context<'_>, args: Create) -> Done {
     let id = ContainerId::parse(&args.id)?;

@@ -1,12 +1,11 @@
 //! `creel delete`.
 
-use std::process::ExitCode;
-
 use creel_cli::Delete;
 use creel_container::{Container, ContainerId};
 
 use super::{Done, each};
 use crate::Context;
+use crate::exit::ExitCode;
 
 pub(super) fn run(context: &Context<'_>, args: &Delete) -> Done {
     let runtime = context.runtime()?;

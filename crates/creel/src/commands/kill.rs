@@ -1,12 +1,11 @@
 //! `creel kill`.
 
-use std::process::ExitCode;
-
 use creel_cli::Kill;
 use creel_container::{Container, Status};
 
 use super::{Done, each};
 use crate::Context;
+use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::signal;
 

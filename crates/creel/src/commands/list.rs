@@ -1,12 +1,11 @@
 //! `creel list`.
 
-use std::process::ExitCode;
-
 use creel_cli::{List, ListFormat};
 use creel_container::State;
 
 use super::{Done, output};
 use crate::Context;
+use crate::exit::ExitCode;
 
 pub(super) fn run(context: &Context<'_>, args: &List) -> Done {
     let containers = context.runtime()?.list()?;

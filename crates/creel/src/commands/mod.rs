@@ -15,13 +15,12 @@ mod spec;
 mod start;
 mod state;
 
-use std::process::ExitCode;
-
 use creel_cli::{CgroupManager, Cli, Command, Rootless};
 use creel_container::{Container, ContainerId, Runtime};
 use regex_lite::Regex;
 
 use crate::Context;
+use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::log::Log;
 use crate::root;

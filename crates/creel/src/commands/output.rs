@@ -1,11 +1,11 @@
 //! Answers on the standard output. One that nobody reads any more is no error.
 
 use std::io::{ErrorKind, Write};
-use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::Done;
+use crate::exit::ExitCode;
 use crate::failure::Failure;
 
 /// Prints `text` as it is.

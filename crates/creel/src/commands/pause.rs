@@ -1,11 +1,10 @@
 //! `creel pause` and `creel resume`.
 
-use std::process::ExitCode;
-
 use creel_cli::{Pause, Resume};
 
 use super::Done;
 use crate::Context;
+use crate::exit::ExitCode;
 
 pub(super) fn pause(context: &Context<'_>, args: &Pause) -> Done {
     context.open(&args.id)?.pause()?;

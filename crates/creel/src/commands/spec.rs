@@ -6,12 +6,12 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use creel_cgroups::{Hierarchies, Layout};
 use creel_cli::Spec;
 
 use super::Done;
+use crate::exit::ExitCode;
 use crate::failure::Failure;
 
 /// The config, with marks where variants differ.
