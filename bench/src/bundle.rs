@@ -14,6 +14,7 @@ const SECCOMP: &str = include_str!("../data/seccomp-docker.json");
 #[derive(Debug)]
 pub(crate) struct Place {
     dir: PathBuf,
+    state: PathBuf,
 }
 
 /// What a bundle's process does, and whether a seccomp profile is loaded for it.
@@ -62,9 +63,10 @@ impl Bundle {
 impl Place {
     /// Makes the bundles. They share one root filesystem: busybox.
     pub(crate) fn new() -> Result<Self> {
-        let dir = std::env::temp_dir().join(format!("creel-bench-{}", std::process::id()));
+        let name = format!("creel-bench-{}", std::process::id());
+        let dir = std::env::temp_dir().join(&name);
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        let place = Self { dir };
+        let place = Self { dir, state: Path::new("/run").join(name) };
         let rootfs = place.rootfs();
         for name in ["bin", "dev", "proc", "sys", "tmp", "etc"] {
             fs::create_dir_all(rootfs.join(name))?;
@@ -94,9 +96,9 @@ impl Place {
         self.dir.join(bundle.name())
     }
 
-    /// A participant's state directory.
+    /// A participant's state directory: on `/run`, where all runtimes have theirs unless they are told another place.
     pub(crate) fn state(&self, peer: &str) -> PathBuf {
-        self.dir.join("state").join(peer.replace('/', "-"))
+        self.state.join(peer.replace('/', "-"))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -107,5 +109,6 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_dir_all(&self.state);
     }
 }
