@@ -1,19 +1,20 @@
 //! `cargo xtask build`: the release binary, static and without what it does not need.
 
+use std::hash::Hasher;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Result, ensure};
 
-use crate::output;
 use crate::repo::{self, Repo};
+use crate::{link_order, output};
 
 /// Flags of every static program here. `+crt-static` needs an explicit `--target`, otherwise it
 /// breaks proc-macros. A fixed address saves the relocations that a static binary applies to
-/// itself at each start.
+/// itself at each start. Names of functions without a hash of their own can be listed for the linker.
 const STATIC: &str = "-C target-feature=+crt-static -C relocation-model=static \
-    -C force-unwind-tables=no -C link-arg=-Wl,--build-id=none";
+    -C force-unwind-tables=no -C link-arg=-Wl,--build-id=none -C symbol-mangling-version=v0";
 
 /// Builds and prints the path alone, for scripts.
 ///
@@ -29,7 +30,7 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 /// # Errors
 /// When the build fails.
 pub fn creel(repo: &Repo) -> Result<PathBuf> {
-    let program = static_program(repo, "creel")?;
+    let program = ordered(repo, &[])?;
     let bytes = std::fs::read(&program)?;
     let has_points = bytes.windows(KILL_POINT.len()).any(|window| window == KILL_POINT);
     ensure!(!has_points, "{} has the kill points of tests", program.display());
@@ -39,6 +40,41 @@ pub fn creel(repo: &Repo) -> Result<PathBuf> {
 /// What a build with the feature `kill-points` reads; no release may.
 const KILL_POINT: &[u8] = b"CREEL_KILL_AT";
 
+/// Builds the release binary with the names of its functions.
+///
+/// # Errors
+/// When the build fails.
+pub fn with_symbols(repo: &Repo) -> Result<PathBuf> {
+    let program = ordered(repo, &["-C", "strip=none"])?;
+    let copy = repo.target.join("creel-with-symbols");
+    std::fs::copy(program, &copy)?;
+    Ok(copy)
+}
+
+/// Builds the release binary with what a `run` needs side by side: see [`mod@link_order`].
+fn ordered(repo: &Repo, flags: &[&str]) -> Result<PathBuf> {
+    let mut cargo = repo.cargo();
+    cargo.args(["rustc", "--release", "--package", "creel", "--bin", "creel"]);
+    cargo.args(["--target", &repo.triple]).args(quiet()).arg("--").args(flags);
+    // Elsewhere the toolchain's linker does not know the option.
+    if repo.triple == "x86_64-unknown-linux-gnu" {
+        let order = order_file(repo)?;
+        cargo.args(["-C", "link-arg=-Wl,--no-warn-symbol-ordering", "-C"]);
+        cargo.arg(format!("link-arg=-Wl,--symbol-ordering-file={}", order.display()));
+    }
+    build_static(repo, &mut cargo, "creel")
+}
+
+/// The linker's list under a name of its contents, so that a changed one makes cargo link again.
+fn order_file(repo: &Repo) -> Result<PathBuf> {
+    let text = std::fs::read(repo.root.join(link_order::FILE))?;
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(&text);
+    let copy = repo.target.join(format!("link-order-{:016x}.txt", hasher.finish()));
+    std::fs::write(&copy, text)?;
+    Ok(copy)
+}
+
 /// Builds a package's program, optimised and static.
 ///
 /// # Errors
@@ -47,9 +83,13 @@ pub fn static_program(repo: &Repo, package: &str) -> Result<PathBuf> {
     let mut cargo = repo.cargo();
     cargo.args(["build", "--release", "--package", package, "--target", &repo.triple]);
     cargo.args(quiet());
+    build_static(repo, &mut cargo, package)
+}
+
+fn build_static(repo: &Repo, cargo: &mut Command, package: &str) -> Result<PathBuf> {
     // Both would add to the flags or replace them.
     cargo.env("RUSTFLAGS", STATIC).env_remove("CARGO_ENCODED_RUSTFLAGS");
-    repo::run(&mut cargo)?;
+    repo::run(cargo)?;
     let program = repo.target.join(&repo.triple).join("release").join(package);
     ensure!(program.exists(), "the build left no {}", program.display());
     Ok(program)

@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod demo;
 pub mod deps;
 pub mod host;
+pub mod link_order;
 pub mod man;
 pub mod output;
 pub mod repo;

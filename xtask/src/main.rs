@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::repo::Repo;
-use xtask::{bench, build, conformance, demo, deps, man, output, test, tidy, vm};
+use xtask::{bench, build, conformance, demo, deps, link_order, man, output, test, tidy, vm};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -22,6 +22,8 @@ enum Task {
     Test(test::Args),
     /// Build the release binary and print its path
     Build,
+    /// Write anew which functions the linker lays side by side (as root)
+    LinkOrder,
     /// Say which system packages are missing, and install them (as root, by apt)
     Deps(deps::Args),
     /// Run the conformance suite; arguments go to its runner
@@ -54,6 +56,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Demo(args) => demo::run(&repo, &args),
         Task::Test(args) => test::run(&repo, &args),
         Task::Build => build::run(&repo),
+        Task::LinkOrder => link_order::run(&repo),
         Task::Deps(args) => deps::run(&repo, &args),
         Task::Conformance(args) => conformance::run(&repo, "conformance", &args),
         Task::Engines(args) => conformance::run(&repo, "engines", &args),
