@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
+use crate::sys::last_errno;
+
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -89,11 +91,6 @@ pub(crate) fn clone3(
         }
         _ => Err(last_errno()),
     }
-}
-
-fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
 /// `execve(2)`: returns only if it failed.

@@ -6,6 +6,8 @@ use std::os::fd::RawFd;
 
 use rustix::io::Errno;
 
+use crate::sys::last_errno;
+
 const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
 
 /// Marks every descriptor from `first` on to be closed by the next exec.
@@ -47,9 +49,4 @@ fn mark_each(first: u32) -> Result<(), Errno> {
         unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     Ok(())
-}
-
-fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use crate::error::{ConfigError, Error, Result, StepError};
 use crate::plan::{Joined, Plan};
 use crate::step::{Kind, Op, Text};
+use crate::sys::last_errno;
 
 const NSFS_MAGIC: u64 = 0x6e73_6673;
 /// `_IO(0xb7, 0x3)`: the `CLONE_NEW…` flag of the namespace a descriptor is of.
@@ -62,11 +63,6 @@ pub(crate) fn setns(fd: BorrowedFd<'_>, kind: u32) -> Result<(), Errno> {
     // SAFETY: takes two numbers; what changes is which namespaces this process is in.
     let result = unsafe { libc::setns(fd.as_raw_fd(), kind.cast_signed()) };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
 /// `unshare(2)`.

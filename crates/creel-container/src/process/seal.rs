@@ -16,6 +16,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use super::clone::Pointers;
 use crate::error::{Result, StepError};
 use crate::step::Op;
+use crate::sys::last_errno;
 
 /// Set in the environment of the sealed process.
 const MARK: &str = "_CREEL_SEALED";
@@ -93,9 +94,4 @@ fn execute_again(executable: BorrowedFd<'_>) -> Errno {
     let args = Pointers::new(args.iter().map(std::ffi::CString::as_c_str));
     let env = env.iter().map(std::ffi::CString::as_c_str).chain(std::iter::once(MARK_SET));
     super::clone::execveat(executable, &args, &Pointers::new(env))
-}
-
-fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }

@@ -32,8 +32,7 @@ impl Signals {
         let fd =
             unsafe { libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         if fd < 0 {
-            let error = std::io::Error::last_os_error();
-            return Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
+            return Err(crate::sys::last_errno());
         }
         // SAFETY: a new descriptor that nobody else owns.
         Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } })

@@ -18,6 +18,11 @@ fn checked(returned: libc::c_long) -> Result<libc::c_long> {
     if returned >= 0 {
         return Ok(returned);
     }
-    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-    Err(Errno::from_raw_os_error(errno))
+    Err(last_errno())
+}
+
+/// `errno` of the system call before.
+pub(crate) fn last_errno() -> Errno {
+    let error = std::io::Error::last_os_error();
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
