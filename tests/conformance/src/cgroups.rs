@@ -40,7 +40,7 @@ fn any_controller() -> &'static str {
 
 fn placement(cases: &mut Cases) {
     cases.must(
-        &["H01"],
+        &["H01", "H04"],
         "an absolute cgroupsPath is taken from the root of each hierarchy",
         |rt| {
             let mut bundle = rt.bundle()?;
@@ -68,12 +68,20 @@ fn placement(cases: &mut Cases) {
             )
         },
     );
-    cases.must(&["H01"], "without cgroupsPath the container has a cgroup of its own", |rt| {
-        let mut bundle = rt.bundle()?;
-        let pid = running(rt, &mut bundle)?;
-        let own = cgroup::directory(std::process::id().cast_signed(), any_controller())?;
-        ensure_eq("is the caller's cgroup", cgroup::directory(pid, any_controller())? == own, false)
-    });
+    cases.must(
+        &["H01", "H04"],
+        "without cgroupsPath the container has a cgroup of its own",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            let pid = running(rt, &mut bundle)?;
+            let own = cgroup::directory(std::process::id().cast_signed(), any_controller())?;
+            ensure_eq(
+                "is the caller's cgroup",
+                cgroup::directory(pid, any_controller())? == own,
+                false,
+            )
+        },
+    );
     cases.must(
         &["H01"],
         "two containers with the same relative cgroupsPath are refused, or share it",
@@ -112,6 +120,16 @@ fn placement(cases: &mut Cases) {
         let pid = running(rt, &mut rt.bundle()?)?;
         fs::create_dir_all(cgroup::directory(pid, any_controller())?.join("nested/deeper"))?;
         rt.delete(&["--force"])?.ok().map(drop)
+    });
+    cases.cli(&["H18"], "a limit is set although all cgroups above are new", |rt| {
+        let mut bundle = rt.bundle()?;
+        bundle.set("/linux/cgroupsPath", format!("/{}/deep", rt.id()));
+        bundle.set("/linux/resources/pids/limit", 77);
+        let pid = running(rt, &mut bundle)?;
+        let found = cgroup::read(pid, controller("pids"), "pids.max")?;
+        rt.delete(&["--force"])?.ok()?;
+        remove_parents(rt.id());
+        ensure_eq("pids.max", found.as_str(), "77")
     });
     cases.section("config-linux.md#cgroups-path", "1.0.0");
 }
@@ -331,6 +349,15 @@ fn unified(cases: &mut Cases) {
     });
     cases.must(&["I24"], "a key with a slash is refused", |rt| {
         refuse(rt, "/linux/resources/unified", json!({ "../cgroup.procs": "1" }))
+    });
+    cases.must(&["I26"], "the lines of a unified value are written one by one", |rt| {
+        if expected::cgroup_kind() != "v2" {
+            return skip("no controllers in the unified hierarchy");
+        }
+        let mut bundle = rt.bundle()?;
+        bundle.set("/linux/resources/unified", json!({ "memory.high": "67108864\n33554432" }));
+        let pid = running(rt, &mut bundle)?;
+        ensure_eq("memory.high", cgroup::read(pid, "", "memory.high")?.as_str(), "33554432")
     });
     cases.must(&["I23"], "a key of the unified hierarchy is written", |rt| {
         if expected::cgroup_kind() != "v2" {

@@ -82,6 +82,12 @@ pub(crate) fn register(cases: &mut Cases) {
             ensure_eq("missing", missing, Vec::<&&str>::new())
         });
     }
+    cases.may(&["P13"], "features has a map of annotations whose values are texts", |rt| {
+        let all = features(rt)?;
+        let map = all["annotations"].as_object();
+        let fits = map.is_some_and(|map| !map.is_empty() && map.values().all(Value::is_string));
+        ensure_eq(&format!("{map:?} is a map of texts"), fits, true)
+    });
     for (pointer, rows) in TRUE {
         cases.must(rows, format!("features says true at {pointer}"), move |rt| {
             boolean(rt, pointer, Some(true))

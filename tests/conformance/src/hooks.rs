@@ -111,6 +111,17 @@ pub(crate) fn register(cases: &mut Cases) {
             false,
         )
     });
+    cases.section("runtime.md#lifecycle", "1.0.0");
+    cases.must(&["C13"], "the poststart hooks run after the program was started", |rt| {
+        let out = rt.directory().join("program");
+        let mut bundle = rt.bundle()?;
+        let pid = "grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*'";
+        let script = format!("readlink /proc/$({pid})/exe > {}", out.display());
+        bundle.probe(&["sleep-until-signal"]).hook("poststart", &["/bin/sh", "-c", &script]);
+        rt.create(&bundle, &[])?.ok()?;
+        rt.start()?.ok()?;
+        ensure_eq("runs then", fs::read_to_string(out)?.trim_end().ends_with("/checker"), true)
+    });
     namespaces(cases);
 }
 

@@ -61,6 +61,20 @@ pub(crate) fn register(cases: &mut Cases) {
             )
         },
     );
+    cases.section("cli#mounts", "");
+    cases.cli(
+        &["D18"],
+        "the option idmap=uids=…;gids=… has the mappings in it (crun has it)",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            let option = "idmap=uids=0-1000-10;gids=0-1000-10";
+            bundle.mount("/mnt", "bind", &source(rt, 7)?, &["bind", option]);
+            bundle.probe(&["stat", "/mnt/file"]);
+            let found = rt.report(&bundle)?.allowed("stat", "/mnt/file")?["uid"].as_u64();
+            ensure_eq("owner", found, Some(1007))
+        },
+    );
+    cases.section("config.md#posix-platform-mounts", "1.2.0");
     cases.must(&["D15"], "only one kind of mapping is refused", |rt| {
         let mut bundle = rt.bundle()?;
         let map = json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);

@@ -10,12 +10,14 @@
     reason = "the registration of a section is the list of its cases"
 )]
 
+mod annotations;
 mod bad_input;
 mod cgroups;
 mod commands;
 mod control;
 mod credentials;
 mod devices;
+mod events;
 mod exec;
 mod exec_hostile;
 mod exec_joins;
@@ -47,6 +49,7 @@ mod spec_command;
 mod state;
 mod streams;
 mod terminals;
+mod user_namespaces;
 
 use std::process::ExitCode;
 
@@ -79,6 +82,9 @@ fn register(cases: &mut Cases) {
     idmap::register(cases);
     resources::register(cases);
     flags::register(cases);
+    user_namespaces::register(cases);
+    annotations::register(cases);
+    events::register(cases);
     kills::register(cases);
     bad_input::register(cases);
     exec::register(cases);

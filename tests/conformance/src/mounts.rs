@@ -74,6 +74,34 @@ pub(crate) fn register(cases: &mut Cases) {
         let host = fs::read_to_string("/proc/self/mountinfo")?;
         ensure_eq("mount on the host", host.contains("not-on-the-host"), false)
     });
+    cases.must(
+        &["D30"],
+        "a read-only tmpfs on /dev has its devices and links all the same",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.push("/mounts/1/options", "ro").probe(&["open", "/dev/null", "write", "/dev"]);
+            let seen = rt.report(&bundle)?;
+            seen.allowed("open", "/dev/null")?;
+            ensure_eq("link", seen.at("/devices")["/dev/fd"]["target"].is_string(), true)?;
+            ensure_eq("errno of a write", seen.denied("write", "/dev")?, 30)
+        },
+    );
+    cases.section("cli#mounts", "");
+    cases.cli(&["D21"], "copy-symlink makes the link that is the source (crun has it)", |rt| {
+        let link = rt.directory().join("link");
+        symlink("/etc/passwd", &link)?;
+        let mut bundle = rt.bundle()?;
+        bundle.set("/root/readonly", false).mount(
+            "/mnt/made",
+            "bind",
+            &link.to_string_lossy(),
+            &["bind", "copy-symlink"],
+        );
+        rt.run(&bundle, &[])?.ok()?;
+        let made = fs::read_link(bundle.rootfs().join("mnt/made"))?;
+        ensure_eq("leads to", made.to_str(), Some("/etc/passwd"))
+    });
+    cases.section("config.md#mounts", "1.0.0");
     cases.must(&["D03"], "no mount of the host is seen in the container", |rt| {
         let seen = rt.report(&rt.bundle()?)?;
         let mounts = seen.at("/mounts").as_array().into_iter().flatten();

@@ -1,8 +1,9 @@
 //! `config-linux.md`: masked and read-only paths, propagation of the root, sysctl.
 
 use std::fs;
+use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use harness::{Cases, Runtime, bundle, ensure_eq};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 use serde_json::json;
@@ -263,6 +264,31 @@ fn sysctl(cases: &mut Cases) {
             rt.run(&bundle, &[])?.refused().map(drop)
         });
     }
+    cases.must(
+        &["J11"],
+        "a sysctl is set although the container's /proc/sys is another one",
+        |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.mount("/proc/sys", "tmpfs", "tmpfs", &[]);
+            bundle
+                .remove("/linux/readonlyPaths")
+                .set("/linux/sysctl", json!({ "kernel.msgmni": "778" }));
+            rt.write(&bundle)?;
+            if let Err(refusal) = rt.running(&mut bundle) {
+                return rt.run(&bundle, &[])?.refused().map(drop).context(refusal);
+            }
+            // The value is that of the ipc namespace, which a second container joins.
+            let path = PathBuf::from(format!("/proc/{}/ns/ipc", rt.pid()?));
+            let mut second = rt.bundle()?;
+            second.namespace("ipc", Some(&path)).probe(&["read", "/proc/sys/kernel/msgmni"]);
+            rt.write(&second)?;
+            let other = format!("{}-other", rt.id());
+            let output = rt.finish(rt.bundle_call("run", &other, &second, &[]))?.ok()?;
+            let seen = harness::Report::parse(&output.stdout())?;
+            let value = seen.allowed("read", "/proc/sys/kernel/msgmni")?;
+            ensure_eq("value", value["text"].as_str(), Some("778\n"))
+        },
+    );
     cases.must(&["J09"], "a sysctl of the container leaves the host's alone", |rt| {
         let before = fs::read_to_string("/proc/sys/kernel/msgmni")?;
         let mut bundle = rt.bundle()?;

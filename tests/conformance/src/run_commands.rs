@@ -1,6 +1,7 @@
 //! What engines rely on in `create` and `run`, and in the words of errors.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Context;
 use harness::{Cases, Outcome, Runtime, ensure_contains, ensure_eq, wait};
@@ -49,6 +50,21 @@ fn create(cases: &mut Cases) {
             },
         );
     }
+    for (rows, flag, terminal, what) in [
+        (&["B04", "G05"] as &[&str], "--console-socket", true, "the terminal"),
+        (&["B05"], "--pidfd-socket", false, "a pidfd"),
+    ] {
+        cases.cli(rows, format!("create {flag} sends {what} before it returns"), move |rt| {
+            let path = rt.directory().join("socket");
+            let socket = std::os::unix::net::UnixListener::bind(&path)?;
+            let mut bundle = rt.bundle()?;
+            bundle.set("/process/terminal", terminal);
+            rt.create(&bundle, &[flag, &path.to_string_lossy()])?.ok()?;
+            ensure_eq("calls", wait::readable(&socket, Duration::ZERO)?, true)?;
+            let (stream, _) = socket.accept()?;
+            ensure_eq("fds sent", fds(&stream)?, 1)
+        });
+    }
     cases.cli(&["B07"], "create --no-pivot gives a container with its own root", |rt| {
         let mut bundle = rt.bundle()?;
         bundle.file("/only-inside", "")?;
@@ -61,6 +77,22 @@ fn create(cases: &mut Cases) {
         keyring(rt, &["--no-new-keyring"], true)
     });
     ids(cases);
+}
+
+/// How many fds wait in the socket.
+fn fds(stream: &std::os::unix::net::UnixStream) -> anyhow::Result<usize> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let (mut ancillary, mut bytes) = (RecvAncillaryBuffer::new(&mut space), [0; 4096]);
+    let mut slices = [std::io::IoSliceMut::new(&mut bytes)];
+    recvmsg(stream, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let mut count = 0;
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            count += rights.count();
+        }
+    }
+    Ok(count)
 }
 
 /// Compares session keyrings by their description, since the checker may not be allowed to see more.

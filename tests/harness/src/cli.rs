@@ -11,10 +11,10 @@ use crate::expected::Expected;
 use crate::format::{self, RuntimeResults};
 use crate::runner::{CaseResult, Plan, Run, Status};
 use crate::runtime::Setup;
-use crate::{Cases, Flavor, build, leak, print, worker};
+use crate::{Cases, Flavor, build, coverage, leak, print, worker};
 
 const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
-                   [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list]
+                   [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list] [--coverage]
 
   --runtime PATH   the runtime to test; more than one may be given
   --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words;
@@ -22,9 +22,10 @@ const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--form
   --format FORMAT  what goes to standard output
   --expect         known failures are listed in tests/conformance/expected/NAME.txt: what differs from the list fails
   --against A,B    test several runtimes and write docs/conformance.md
-  --mutate         take away from each config what its case is about: the case must fail
+  --mutate         take away from each config what its case is about: a case that passes must fail then
   --jobs N         how many cases at a time
   --list           list the cases
+  --coverage       compare the cases with the features in tests/conformance/rows.txt
   --update-lists   rewrite the list of known failures from this run; new lines need a reason by hand";
 
 #[derive(Debug, Default)]
@@ -38,6 +39,7 @@ struct Options {
     against: bool,
     mutate: bool,
     list: bool,
+    coverage: bool,
     update_lists: bool,
     jobs: usize,
 }
@@ -95,6 +97,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Options> {
             "--expect" => options.expect = true,
             "--mutate" => options.mutate = true,
             "--list" => options.list = true,
+            "--coverage" => options.coverage = true,
             "--update-lists" => (options.expect, options.update_lists) = (true, true),
             "--jobs" => options.jobs = value()?.parse().context("--jobs")?,
             "--against" => {
@@ -135,6 +138,9 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
     if !duplicates.is_empty() {
         bail!("sentences used twice:\n{}", duplicates.join("\n"));
     }
+    if options.coverage {
+        return coverage::report(cases);
+    }
     let selected = select(cases, options);
     if options.list {
         for case in selected.iter().filter_map(|index| cases.list.get(*index)) {
@@ -159,6 +165,7 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
     let networks = leak::host_networks();
     let mut all = Vec::new();
     for binary in &options.runtimes {
+        let selected = passing(&run, cases, options, &selected, binary)?;
         all.push(test(&run, cases, options, &selected, binary)?);
     }
     for left in leak::host_networks().difference(&networks) {
@@ -185,6 +192,23 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
         _ => {}
     }
     judge(cases, options, &all)
+}
+
+/// With `--mutate` those cases that pass on the unchanged config: the failure of another tells nothing.
+fn passing(
+    run: &Run,
+    cases: &Cases,
+    options: &Options,
+    selected: &[usize],
+    binary: &Path,
+) -> anyhow::Result<Vec<usize>> {
+    if !options.mutate {
+        return Ok(selected.to_vec());
+    }
+    let unchanged = Options { jobs: options.jobs, suite: options.suite, ..Options::default() };
+    let before = test(run, cases, &unchanged, selected, binary)?;
+    let passed = before.results.iter().filter(|result| result.status == Status::Passed);
+    Ok(passed.map(|result| result.index).collect())
 }
 
 fn select(cases: &Cases, options: &Options) -> Vec<usize> {

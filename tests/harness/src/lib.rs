@@ -18,6 +18,7 @@ pub mod case;
 pub mod cgroup;
 pub mod check;
 pub mod cli;
+pub mod coverage;
 pub mod expected;
 pub mod flavor;
 pub mod format;
