@@ -321,7 +321,7 @@ fn affinity(cases: &mut Cases) {
     ];
     for (value, expected) in table {
         cases.cli(
-            &["E16"],
+            &["E16", "S07"],
             format!("execCPUAffinity {value} holds for exec's program"),
             move |rt| {
                 if rustix::thread::sched_getaffinity(None)?.count() < 2 {

@@ -64,15 +64,19 @@ fn sizes(cases: &mut Cases, how: How) {
         screen.see("size: 40 132")?;
         running.wait()?.ok().map(drop)
     });
-    cases.cli(&["B17"], format!("{how:?}: a resize of the terminal is passed on"), move |rt| {
-        let script = "trap 'stty size' WINCH; echo ready; until read line; do :; done; exit 7";
-        let (mut screen, running) = open(rt, how, script)?;
-        screen.see("ready")?;
-        screen.resize(31, 99)?;
-        screen.see("31 99")?;
-        screen.enter("\r")?;
-        running.wait()?.exits(7).map(drop)
-    });
+    cases.cli(
+        &["B17", "B18"],
+        format!("{how:?}: a resize of the terminal is passed on"),
+        move |rt| {
+            let script = "trap 'stty size' WINCH; echo ready; until read line; do :; done; exit 7";
+            let (mut screen, running) = open(rt, how, script)?;
+            screen.see("ready")?;
+            screen.resize(31, 99)?;
+            screen.see("31 99")?;
+            screen.enter("\r")?;
+            running.wait()?.exits(7).map(drop)
+        },
+    );
     cases.cli(&["B17"], format!("{how:?}: the exit code is the program's"), move |rt| {
         let (_screen, running) = open(rt, how, "exit 9")?;
         running.wait()?.exits(9).map(drop)

@@ -100,3 +100,14 @@ fn register(cases: &mut Cases) {
 fn main() -> ExitCode {
     harness::cli::main(register)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_feature_has_a_case_or_a_reason_why_not() {
+        let mut cases = harness::Cases::default();
+        super::register(&mut cases);
+        let found = harness::coverage::compare(&cases).expect("the lists can be read");
+        assert!(found.faults.is_empty(), "{}", found.faults.join("\n"));
+    }
+}
