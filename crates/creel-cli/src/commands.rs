@@ -14,6 +14,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 
 pub use create::{Create, Launch};
 pub use delete::Delete;
@@ -29,6 +30,7 @@ pub use run::Run;
 pub use spec::Spec;
 pub use start::Start;
 pub use state::State;
+pub use update::{Limits, Update};
 
 use clap::Subcommand;
 
@@ -63,6 +65,8 @@ pub enum Command {
     Pause(Pause),
     /// Lets the processes of a paused container go on.
     Resume(Resume),
+    /// Changes the limits of a container.
+    Update(Update),
     /// Prints what the runtime supports as JSON.
     Features(Features),
     /// Prints what would be done for a bundle, without doing it.

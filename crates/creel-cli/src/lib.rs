@@ -14,7 +14,9 @@ pub use argv::normalise;
 pub use clap::Error as UsageError;
 pub use cli::{Cli, definition, message, parse};
 pub use commands::{
-    Command, Create, Delete, Exec, Features, Kill, Launch, List, Pause, Plan, Ps, Resume, Run,
-    Spec, Start, State,
+    Command, Create, Delete, Exec, Features, Kill, Launch, Limits, List, Pause, Plan, Ps, Resume,
+    Run, Spec, Start, State, Update,
 };
-pub use values::{CgroupManager, ListFormat, LogFormat, LogLevel, PlanFormat, Rootless, User};
+pub use values::{
+    Bytes, CgroupManager, ListFormat, LogFormat, LogLevel, PlanFormat, Rootless, User,
+};

@@ -91,6 +91,44 @@ impl FromStr for User {
     }
 }
 
+/// A number of bytes, as `update --memory` takes it; -1 is "unlimited".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub i64);
+
+impl FromStr for Bytes {
+    type Err = &'static str;
+
+    /// As runc has it: an integer or decimal fraction, a unit of k, m, g, t or p in either case, `b` or `ib` after it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str =
+            "expected a number of bytes, or of the units k, m, g, t, p, or -1 for unlimited";
+        if text == "-1" {
+            return Ok(Self(-1));
+        }
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            "p" | "pb" | "pib" => 50,
+            _ => return Err(EXPECTED),
+        };
+        scaled(number, shift).map(Self).ok_or(EXPECTED)
+    }
+}
+
+/// `number`, which may have up to nine decimal places, times two to the power of `shift`.
+fn scaled(number: &str, shift: u32) -> Option<i64> {
+    let (whole, places) = number.split_once('.').unwrap_or((number, "0"));
+    let parts = u128::from(whole.parse::<u64>().ok()?) << shift;
+    let digits = u32::try_from(places.len()).ok().filter(|digits| *digits <= 9)?;
+    let fraction = (u128::from(places.parse::<u64>().ok()?) << shift) / 10_u128.pow(digits);
+    i64::try_from(parts + fraction).ok()
+}
+
 /// A decimal id without sign; the kernel keeps the largest for "no change".
 fn id(text: &str) -> Result<u32, &'static str> {
     const EXPECTED: &str = "expected UID[:GID], each a number from 0 to 4294967294";

@@ -18,7 +18,8 @@ pub(crate) fn open(record: &Record) -> Result<Option<Cgroup>> {
     open().map(Some).map_err(|error| cgroup_error(&error))
 }
 
-fn needed(record: &Record) -> Result<Cgroup> {
+/// Opens it; a container without one of its own is refused.
+pub(crate) fn needed(record: &Record) -> Result<Cgroup> {
     open(record)?
         .ok_or_else(|| Error::State(format!("container {} has no cgroup of its own", record.id)))
 }

@@ -26,12 +26,13 @@ mod state;
 mod step;
 mod sys;
 mod time;
+mod update;
 mod users;
 mod validate;
 
 pub use bundle::{
     Bundle, Capabilities, ExecCpuAffinity, IoPriority, Present, Process, Rlimit, Scheduler,
-    SchedulerFlag, Spec, parse_resources, read_process,
+    SchedulerFlag, Spec, parse_resources, read_process, read_resources,
 };
 pub use container::{Container, State};
 pub use error::{ConfigError, Error, Result, StepError};

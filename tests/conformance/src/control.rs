@@ -194,6 +194,55 @@ fn update(cases: &mut Cases) {
         fs::write(format!("/proc/{pid}/root/dev/shm/fifo"), "go\n")?;
         ensure_eq("exit code (7: the device opened)", wait::exit_code(pid)?, 0)
     });
+    cases.cli(&["B76"], "the device rule that Kubernetes passes to update denies nothing", |rt| {
+        rt.running(&mut rt.bundle()?)?;
+        let text = json!({
+            "devices": [{ "allow": false, "access": "rwm" }],
+            "memory": { "limit": 64 << 20, "swap": 64 << 20 },
+            "pids": { "limit": 55 },
+        });
+        rt.finish(rt.call(["update", "--resources", "-", rt.id()]).stdin(text.to_string()))?
+            .ok()?;
+        limit_of(rt, "55")?;
+        let script =
+            ["exec", rt.id(), "/bin/sh", "-c", "echo x > /dev/null && head -c 1 /dev/zero"];
+        rt.command(&script)?.ok().map(drop)
+    });
+    cases.cli(&["B64"], "zeros as Docker passes them to update ask for nothing", |rt| {
+        rt.running(&mut rt.bundle()?)?;
+        rt.command(&["update", "--cpu-share=512", rt.id()])?.ok()?;
+        let text = json!({
+            "memory": { "limit": 32 << 20, "reservation": 0, "swap": 64 << 20, "kernel": 0 },
+            "cpu": { "shares": 0, "quota": 25_000, "period": 100_000 },
+            "blockIO": { "weight": 0 },
+        });
+        rt.finish(rt.call(["update", "--resources", "-", rt.id()]).stdin(text.to_string()))?
+            .ok()?;
+        let (controller, file, shares) = match expected::cgroup_kind() {
+            "v2" => ("", "cpu.weight", "59"),
+            _ => ("cpu", "cpu.shares", "512"),
+        };
+        ensure_eq(file, cgroup::read(rt.pid()?, controller, file)?.as_str(), shares)
+    });
+    cases.cli(&["B66"], "update --cpu-period alone leaves the quota", |rt| {
+        let mut bundle = rt.bundle()?;
+        bundle.set("/linux/resources/cpu", json!({ "quota": 20_000, "period": 100_000 }));
+        rt.running(&mut bundle)?;
+        rt.command(&["update", "--cpu-period=50000", rt.id()])?.ok()?;
+        let (controller, file, content) = match expected::cgroup_kind() {
+            "v2" => ("", "cpu.max", "20000 50000"),
+            _ => ("cpu", "cpu.cfs_quota_us", "20000"),
+        };
+        ensure_eq(file, cgroup::read(rt.pid()?, controller, file)?.as_str(), content)
+    });
+    cases.cli(&["B64"], "update of a stopped container is refused", |rt| {
+        let mut bundle = rt.bundle()?;
+        rt.running(&mut bundle)?;
+        let pid = rt.pid()?;
+        rt.command(&["kill", rt.id(), "KILL"])?.ok()?;
+        wait::exit_code(pid)?;
+        rt.command(&["update", "--pids-limit=7", rt.id()])?.refused().map(drop)
+    });
     cases.cli(&["B64"], "update of what is no JSON is refused", |rt| {
         rt.running(&mut rt.bundle()?)?;
         rt.finish(rt.call(["update", "--resources", "-", rt.id()]).stdin("{"))?.refused().map(drop)

@@ -139,7 +139,7 @@ impl Cgroup {
     }
 
     /// Enables controllers in every level above the leaf, from the root down.
-    fn enable_controllers(&self, member: &Member, settings: &Settings) -> Result<()> {
+    pub(super) fn enable_controllers(&self, member: &Member, settings: &Settings) -> Result<()> {
         let needed = needed(settings);
         let all = self.hierarchies.layout() == Layout::V2;
         if needed.is_empty() && !all {

@@ -6,6 +6,7 @@ mod freezer;
 mod kill;
 mod procs;
 mod remove;
+mod update;
 
 use std::{
     cell::{Cell, OnceCell},

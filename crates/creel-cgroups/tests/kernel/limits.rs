@@ -207,3 +207,76 @@ fn a_v2_cgroup_with_processes_cannot_pass_controllers_on() {
         assert_eq!(error, expected);
     });
 }
+
+#[test]
+fn a_limit_of_swap_alone_is_counted_from_the_memory_limit_that_is_there() {
+    on_each_layout(|hierarchies| {
+        if !has(hierarchies, Controller::Memory) {
+            return;
+        }
+        let guard = Guard::new(hierarchies, &Resources::default());
+        apply(&guard, &memory(100 * MIB, 100 * MIB)).unwrap();
+        let swap = |bytes| Resources {
+            memory: Memory { swap: Some(bytes), ..Memory::default() },
+            ..Resources::default()
+        };
+        assert_eq!(guard.0.complete(swap(200 * MIB)).unwrap(), memory(100 * MIB, 200 * MIB));
+        assert_eq!(guard.0.complete(swap(-1)).unwrap(), swap(-1));
+        apply(&guard, &memory(-1, -1)).unwrap();
+        assert_eq!(guard.0.complete(swap(200 * MIB)).unwrap(), memory(-1, 200 * MIB));
+    });
+}
+
+#[test]
+fn a_memory_limit_above_that_of_memory_and_swap_is_refused_by_name() {
+    on_each_layout(|hierarchies| {
+        if hierarchies.v1(Controller::Memory).is_none() {
+            return;
+        }
+        let guard = Guard::new(hierarchies, &Resources::default());
+        apply(&guard, &memory(100 * MIB, 100 * MIB)).unwrap();
+        let limit = |bytes| Resources {
+            memory: Memory { limit: Some(bytes), ..Memory::default() },
+            ..Resources::default()
+        };
+        assert_eq!(guard.0.complete(limit(50 * MIB)).unwrap(), limit(50 * MIB));
+        let text = guard.0.complete(limit(200 * MIB)).unwrap_err().to_string();
+        assert!(text.starts_with("linux.resources.memory.limit: 209715200 is above"), "{text}");
+    });
+}
+
+#[test]
+fn a_period_alone_leaves_the_quota() {
+    on_each_layout(|hierarchies| {
+        if !has(hierarchies, Controller::Cpu) {
+            return;
+        }
+        let guard = Guard::new(hierarchies, &Resources::default());
+        let cpu = |quota, period| Resources {
+            cpu: Cpu { quota, period: Some(period), ..Cpu::default() },
+            ..Resources::default()
+        };
+        apply(&guard, &cpu(Some(20_000), 100_000)).unwrap();
+        let settings = guard.0.complete(cpu(None, 50_000)).unwrap();
+        apply(&guard, &settings).unwrap();
+        match hierarchies.v1(Controller::Cpu) {
+            Some(_) => assert_eq!(guard.read("cpu.cfs_quota_us"), "20000"),
+            None => assert_eq!(guard.read("cpu.max"), "20000 50000"),
+        }
+    });
+}
+
+#[test]
+fn a_v2_controller_is_enabled_when_a_limit_needs_it_later() {
+    on_each_layout(|hierarchies| {
+        if hierarchies.v1(Controller::Hugetlb).is_some() || !has(hierarchies, Controller::Hugetlb) {
+            return;
+        }
+        let guard = Guard::new(hierarchies, &Resources::default());
+        let limit = HugepageLimit { page_size: "2MB".to_owned(), limit: 2 << 20 };
+        let resources = Resources { hugepage_limits: vec![limit], ..Resources::default() };
+        guard.0.enable(&resources.compile(hierarchies).unwrap()).unwrap();
+        apply(&guard, &resources).unwrap();
+        assert_eq!(guard.read("hugetlb.2MB.max"), "2097152");
+    });
+}

@@ -112,7 +112,26 @@ pub fn read_process(file: &Path) -> Result<Process> {
 /// # Errors
 /// [`Error::Bundle`] with line, column and pointer.
 pub fn parse_resources(file: &Path, text: &[u8]) -> Result<LinuxResources> {
-    parse(file, text, "linux.resources")
+    let mut resources: LinuxResources = parse(file, text, "linux.resources")?;
+    // As in a config: no limit is not a limit of 0.
+    if resources.pids().is_some_and(|pids| pids.limit() == 0) && !scan::exists(text, "pids.limit") {
+        resources.set_pids(None);
+    }
+    Ok(resources)
+}
+
+/// Reads what `update --resources` names: a file, or the standard input if there is none.
+///
+/// # Errors
+/// [`Error::Bundle`] with line, column and pointer.
+pub fn read_resources(file: Option<&Path>) -> Result<LinuxResources> {
+    match file {
+        Some(file) => parse_resources(file, &read(file)?),
+        None => {
+            let file = Path::new("standard input");
+            parse_resources(file, &read_at_most(file, std::io::stdin().lock(), 0)?)
+        }
+    }
 }
 
 /// Reads a regular file of at most [`CONFIG_MAX`] bytes; anything else is refused without waiting for it.
@@ -126,15 +145,18 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(fault("expected a regular file".to_owned()));
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
+    read_at_most(path, std::fs::File::from(fd), size)
+}
+
+/// Reads all of `source`, which should have `size` bytes, but no more than [`CONFIG_MAX`].
+fn read_at_most(path: &Path, source: impl Read, size: u64) -> Result<Vec<u8>> {
+    let fault = |message: String| Error::Bundle { file: path.to_owned(), message };
     let too_large = || fault(format!("expected at most {} MiB of JSON", CONFIG_MAX >> 20));
     if size > CONFIG_MAX {
         return Err(too_large());
     }
     let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    std::fs::File::from(fd)
-        .take(CONFIG_MAX + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| fault(error.to_string()))?;
+    source.take(CONFIG_MAX + 1).read_to_end(&mut text).map_err(|error| fault(error.to_string()))?;
     if u64::try_from(text.len()).is_ok_and(|length| length > CONFIG_MAX) {
         return Err(too_large());
     }

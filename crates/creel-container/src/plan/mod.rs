@@ -38,7 +38,7 @@ use creel_cgroups::{CgroupPath, Hierarchies, Settings};
 use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
-pub(crate) use cgroup::setting_pointer;
+pub(crate) use cgroup::{asked, setting_pointer};
 pub use compile::{PlanOptions, compile, compile_exec};
 pub use explain::{Explanation, explain, step_kinds};
 pub(crate) use namespaces::kind;

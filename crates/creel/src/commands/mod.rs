@@ -14,6 +14,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 
 use creel_cli::{CgroupManager, Cli, Command, Rootless};
 use creel_container::{Container, ContainerId, Runtime};
@@ -47,6 +48,7 @@ pub(crate) fn run(mut cli: Cli, log: &Log) -> Done {
         Command::Resume(args) => pause::resume(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Exec(args) => exec::run(&context, &args),
+        Command::Update(args) => update::run(&context, &args),
         Command::Spec(args) => spec::run(&args),
         Command::Features(_) => features::run(),
     }

@@ -1,0 +1,93 @@
+//! `creel update`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::values::Bytes;
+
+/// Changes the limits of a container.
+///
+/// What is not named stays as it is. SIZE is a number of bytes, or of one of the units k, m, g and t, each 1024 times the one before; -1 is unlimited.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Update {
+    /// Read the limits from FILE, or from the standard input for -, an object like the configuration's linux.resources; its device rules have no effect.
+    #[arg(long, short, value_name = "FILE", conflicts_with = "Limits")]
+    pub resources: Option<PathBuf>,
+
+    /// The limits named one by one.
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// Name of the container.
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// The limits that options of `update` name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Limits {
+    /// Set the share of block I/O, from 10 to 1000.
+    #[arg(long, value_name = "WEIGHT")]
+    pub blkio_weight: Option<u16>,
+
+    /// Set the period for --cpu-quota, in microseconds.
+    #[arg(long, value_name = "TIME")]
+    pub cpu_period: Option<u64>,
+
+    /// Limit the CPU time in a period, in microseconds; -1 is unlimited.
+    #[arg(long, value_name = "TIME")]
+    pub cpu_quota: Option<i64>,
+
+    /// Set the share of CPU time, from 2 to 262144.
+    #[arg(long, value_name = "SHARES")]
+    pub cpu_share: Option<u64>,
+
+    /// Allow so many microseconds beyond --cpu-quota that earlier periods left.
+    #[arg(long, value_name = "TIME")]
+    pub cpu_burst: Option<u64>,
+
+    /// Give the container only CPU time that nobody else wants: 1, or 0 for not.
+    #[arg(long, value_name = "0|1")]
+    pub cpu_idle: Option<i64>,
+
+    /// Set the period for --cpu-rt-runtime, in microseconds.
+    #[arg(long, value_name = "TIME")]
+    pub cpu_rt_period: Option<u64>,
+
+    /// Limit the CPU time of real-time processes in a period, in microseconds.
+    #[arg(long, value_name = "TIME")]
+    pub cpu_rt_runtime: Option<i64>,
+
+    /// Run only on these CPUs, such as 0-3,7.
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_cpus: Option<String>,
+
+    /// Use only these memory nodes.
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_mems: Option<String>,
+
+    /// Limit the memory.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
+
+    /// Set how much memory is kept for the container when it gets scarce.
+    #[arg(long, value_name = "SIZE")]
+    pub memory_reservation: Option<Bytes>,
+
+    /// Limit memory and swap together.
+    #[arg(long, value_name = "SIZE")]
+    pub memory_swap: Option<Bytes>,
+
+    /// Accepted without effect: the kernel has no such limit any more.
+    #[arg(long, value_name = "SIZE", hide = true)]
+    pub kernel_memory: Option<Bytes>,
+
+    /// Accepted without effect: the kernel has no such limit any more.
+    #[arg(long, value_name = "SIZE", hide = true)]
+    pub kernel_memory_tcp: Option<Bytes>,
+
+    /// Limit the number of processes; -1 is unlimited.
+    #[arg(long, value_name = "N")]
+    pub pids_limit: Option<i64>,
+}
