@@ -286,7 +286,9 @@ impl PidFile {
         let mut new = OsString::from(".");
         new.push(&self.name);
         new.push(format!(".{pid}~"));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        // The directory may be another user's: what is there under the new name, a link above all, is not written to.
+        let _ = unlinkat(&self.directory, &new, rustix::fs::AtFlags::empty());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let written = openat(&self.directory, &new, flags, Mode::from(0o644))
             .and_then(|file| rustix::io::write(&file, pid.to_string().as_bytes()))
             .and_then(|_| renameat(&self.directory, &new, &self.directory, &self.name));
