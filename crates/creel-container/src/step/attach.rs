@@ -143,7 +143,7 @@ pub(super) fn itoa(number: i32) -> [u8; 12] {
 }
 
 /// The `MS_*` flags of a remount that keeps what `present` (`ST_*`) says, but for the change.
-fn remount_flags(present: u64, attributes: Attributes) -> libc::c_ulong {
+pub(super) fn remount_flags(present: u64, attributes: Attributes) -> libc::c_ulong {
     const BITS: [(u64, u64, u64); 6] = [
         (libc::ST_RDONLY, attr::RDONLY, libc::MS_RDONLY),
         (libc::ST_NOSUID, attr::NOSUID, libc::MS_NOSUID),

@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::attach::{Depth, attach, clone_of_host};
-use super::{Child, ContainerPath, Failure, Op, Text, mask};
+use super::attach::{Depth, attach, change_detached, clone_of_host};
+use super::mask::{self, READONLY};
+use super::{Child, ContainerPath, Failure, Op, Text};
+use crate::sys::mount::Reach;
 
 /// A device node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +100,9 @@ impl Device {
         let source =
             clone_of_host(self.path.as_c_str(), Depth::Mount).map_err(Failure::at(Op::OpenTree))?;
         self.check(&source)?;
+        // A device is written to all the same, but its mode and owner, which are the host's, stay: a user namespace may
+        // map root to root.
+        change_detached(&source, Reach::Mount, READONLY)?;
         let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let target = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))
             .map_err(Failure::at(Op::Open))?;

@@ -6,7 +6,7 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags};
 
-use super::attach::{Changed, Depth, change_detached, clone_of_host, itoa};
+use super::attach::{Changed, Depth, change_detached, clone_of_host, itoa, remount_flags};
 use super::mount::{Attributes, Filesystem, Mount, Source};
 use super::{Child, Failure, Op, Text, copy_up, procfs};
 use crate::sys::mount::{Reach, attr, context_message};
@@ -132,7 +132,9 @@ impl Filesystem {
         child: &mut Child,
         target: &OwnedFd,
     ) -> Result<(), Failure> {
-        let mut flags = MountFlags::empty();
+        // From the first moment, as whoever shares the directory could exchange it before the mount is found again.
+        let flags = remount_flags(libc::ST_RELATIME, mount.attributes);
+        let mut flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or_default());
         let mut data = Vec::new();
         for (key, value) in &self.options {
             if let (Some(flag), None) = (superblock_flag(key.as_bytes()), value) {

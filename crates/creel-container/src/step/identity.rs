@@ -2,7 +2,7 @@
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Gid, Uid};
+use rustix::process::{DumpableBehavior, Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::{Child, Failure, Op, procfs};
@@ -63,6 +63,9 @@ impl Identity {
         let uid = Uid::from_raw(self.uid);
         rustix::thread::set_thread_res_uid(uid, uid, uid)
             .map_err(|errno| not_mapped(Op::Setuid, errno, self.uid))?;
+        // A change of ids makes the process what fs.suid_dumpable says, which may be dumpable.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(Failure::at(Op::Prctl))?;
         if self.uid == 0 {
             return Ok(());
         }

@@ -73,7 +73,7 @@ impl ReadonlyPath {
     }
 }
 
-const READONLY: Attributes = Attributes { set: attr::RDONLY, clear: 0 };
+pub(super) const READONLY: Attributes = Attributes { set: attr::RDONLY, clear: 0 };
 
 fn names_root(name: &[u8]) -> bool {
     name.split(|&byte| byte == b'/').all(|part| matches!(part, b"" | b"." | b".."))
@@ -126,7 +126,8 @@ pub(super) fn is_null(object: &OwnedFd) -> Result<bool, Failure> {
     Ok(is_device && stat.st_rdev == rustix::fs::makedev(1, 3))
 }
 
-fn private_null() -> Result<OwnedFd, Failure> {
+/// A node of our own, in a tmpfs that is mounted nowhere.
+pub(super) fn private_null() -> Result<OwnedFd, Failure> {
     let context = tmpfs_context()?;
     rustix::mount::fsconfig_create(&context).map_err(Failure::at(Op::Fsconfig))?;
     let mount = mount_of(&context)?;

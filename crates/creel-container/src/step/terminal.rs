@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, Uid};
+use rustix::fs::{FileType, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::pty::OpenptFlags;
@@ -27,7 +27,7 @@ pub struct Console {
 }
 
 /// The standard streams before the process becomes its user: one that is the host's `/dev/null` becomes the
-/// container's, and the others are given to the user (`fchown(2)`), as far as the kernel lets.
+/// container's, or one of its own where the container has none, and the others are given to the user (`fchown(2)`), as far as the kernel lets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Streams {
     /// `process.user.uid`.
@@ -146,7 +146,7 @@ impl Streams {
         };
         let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
         if is_device && stat.st_rdev == rustix::fs::makedev(1, 3) {
-            return replace_null(child, replace);
+            return replace_null(child, &stat, replace);
         }
         if stat.st_uid == self.uid {
             return Ok(());
@@ -161,13 +161,22 @@ impl Streams {
 
 fn replace_null(
     child: &Child,
+    host: &Stat,
     replace: impl Fn(&OwnedFd) -> Result<(), Errno>,
 ) -> Result<(), Failure> {
-    let found = match child.root()?.open_path(c"/dev/null") {
+    let null = match child.root()?.open_path(c"/dev/null") {
         Ok(found) if mask::is_null(&found)? => found,
-        // None there: the host's stays.
-        _ => return Ok(()),
+        // Who removes it must not get the host's, whose mode root inside could change.
+        _ => match mask::private_null() {
+            Err(failure) if failure.errno == Errno::PERM && is_unmapped(host) => return Ok(()),
+            made => made?,
+        },
     };
-    let null = procfs::reopen(&child.proc, &found, OFlags::RDWR).map_err(Failure::at(Op::Open))?;
+    let null = procfs::reopen(&child.proc, &null, OFlags::RDWR).map_err(Failure::at(Op::Open))?;
     replace(&null).map_err(Failure::at(Op::Dup))
+}
+
+/// Whether the owner is nobody in this user namespace (`fs.overflowuid`): then nobody in it can change the file.
+fn is_unmapped(stat: &Stat) -> bool {
+    stat.st_uid == 65534
 }
