@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal};
 use crate::container::PATIENCE;
 use crate::error::{Error, Result};
 use crate::process::cgroup_error;
-use crate::state::Record;
+use crate::state::{Directory, Liveness, ProcessRecord, Record, open_process};
 
 /// Opens it; none when cgroups are disabled.
 pub(crate) fn open(record: &Record) -> Result<Option<Cgroup>> {
@@ -49,19 +49,53 @@ pub(crate) fn kill_all(record: &Record, signal: Signal) -> Result<()> {
     }
 }
 
-/// Removes it; kills what is in it before. `opened` is the cgroup of `record`, if the caller has it open.
-///
-/// A creator that died before it had an init may have died before it saw that the cgroup was another's: then what is
-/// in it is not ours to kill.
-pub(crate) fn remove(record: &Record, opened: Option<&Cgroup>) -> Result<()> {
+/// Removes it; kills what is in it before, unless another container is in it: that one keeps it. `opened` is the cgroup
+/// of `record`, if the caller has it open.
+pub(crate) fn remove(
+    directory: &Directory,
+    record: &Record,
+    opened: Option<&Cgroup>,
+) -> Result<()> {
     let of_record = if opened.is_none() { open(record)? } else { None };
     let Some(cgroup) = opened.or(of_record.as_ref()) else { return Ok(()) };
     // Mostly nothing is: then nothing has to be killed, thawed or waited for.
-    if cgroup.remove_empty().map_err(|error| cgroup_error(&error))? {
+    if cgroup.remove_empty().map_err(|error| cgroup_error(&error))?
+        || !clear(directory, record, cgroup)?
+    {
         return Ok(());
     }
-    if record.init.is_some() {
+    cgroup.remove(PATIENCE).map_err(|error| cgroup_error(&error))
+}
+
+/// Kills what the container, whose init has ended, left in its cgroup. False if another container is in it, too.
+///
+/// Only a pid namespace that is another's outlives init. A creator that died before it had an init may have died before
+/// it saw that the cgroup was another's: then what is in it is not ours to kill.
+pub(crate) fn clear(directory: &Directory, record: &Record, cgroup: &Cgroup) -> Result<bool> {
+    if cgroup.processes().map_err(|error| cgroup_error(&error))?.is_empty() {
+        return Ok(true);
+    }
+    if is_shared(directory, record) {
+        return Ok(false);
+    }
+    if record.init.is_some() && !record.own_pid_namespace {
         cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
     }
-    cgroup.remove(PATIENCE).map_err(|error| cgroup_error(&error))
+    Ok(true)
+}
+
+/// Whether another container that lives is in the same cgroup or in one below it.
+fn is_shared(directory: &Directory, record: &Record) -> bool {
+    let Some(own) = &record.cgroup else { return false };
+    let is_inside = |path: &str| {
+        path.strip_prefix(own.path.as_str())
+            .is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
+    };
+    let lives = |process: &Option<ProcessRecord>| {
+        process.as_ref().is_some_and(|it| matches!(open_process(it), Liveness::Alive(_)))
+    };
+    directory.others().iter().any(|other| {
+        other.cgroup.as_ref().is_some_and(|it| it.mount == own.mount && is_inside(&it.path))
+            && (lives(&other.init) || lives(&other.creator))
+    })
 }

@@ -70,7 +70,7 @@ pub(crate) fn force(directory: &Directory) -> Result<()> {
 
 fn destroy(directory: &Directory, record: &Record, cgroup: Option<&Cgroup>) -> Result<()> {
     process::kill_point::creator();
-    cgroup::remove(record, cgroup)?;
+    cgroup::remove(directory, record, cgroup)?;
     tracing::debug!("removed the cgroup of {}", directory.id());
     process::kill_point::creator();
     let hooks = record.hooks.poststop();

@@ -103,7 +103,7 @@ impl Creator<'_> {
             *cgroup = self.make_cgroup()?;
         }
         let state = StateJson::new(&self.record);
-        let output = super::hook_output::Files::open(&self.record.annotations)?;
+        let output = self.hook_output()?;
         let init = self.launch(cgroup.as_ref(), &state, output.borrowed())?;
         let init = launched.insert(init);
         tracing::debug!("cloned init, pid {}", init.pid);
@@ -153,6 +153,21 @@ impl Creator<'_> {
                 Err(StepError::new("hear init", Op::Receive, Errno::PROTO).into())
             }
         }
+    }
+
+    /// An annotation may come from an image: it makes no file unless there is a hook that writes to it.
+    fn hook_output(&self) -> Result<super::hook_output::Files> {
+        let hooks = &self.plan.hooks;
+        let kinds = [
+            &hooks.prestart,
+            &hooks.create_runtime,
+            &hooks.create_container,
+            &hooks.start_container,
+        ];
+        if kinds.iter().all(|hooks| hooks.is_empty()) {
+            return Ok(super::hook_output::Files::default());
+        }
+        super::hook_output::Files::open(&self.record.annotations)
     }
 
     fn make_cgroup(&self) -> Result<Option<Cgroup>> {
@@ -225,8 +240,10 @@ impl Creator<'_> {
             launched.kill();
         }
         if let Some(cgroup) = cgroup {
-            let _ = cgroup.kill_all(rustix::process::Signal::KILL);
-            let _ = cgroup.undo_create(PATIENCE);
+            // Another container may have come into it meanwhile.
+            if crate::cgroup::clear(self.directory, &self.record, cgroup).unwrap_or(false) {
+                let _ = cgroup.undo_create(PATIENCE);
+            }
         }
         if launched.is_some() {
             let text = StateJson::new(&self.record).text("stopped", 0);

@@ -80,6 +80,9 @@ pub(crate) fn run_hooks_until(
     state: &str,
     annotations: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
     let files = hook_output::Files::open(annotations)?;
     hook::run_all(hooks, state.as_bytes(), files.borrowed())
         .map_err(|(index, failure)| hook_error(hooks.get(index), failure))

@@ -117,6 +117,15 @@ impl Directory {
         &self.id
     }
 
+    /// The records of the other containers below the same root, as far as they can be read.
+    pub(crate) fn others(&self) -> Vec<Record> {
+        let Some(root) = self.path.parent() else { return Vec::new() };
+        let store = Store::new(root.to_owned());
+        let ids = store.ids().unwrap_or_default();
+        let others = ids.iter().filter(|id| **id != self.id);
+        others.filter_map(|id| store.open(id).ok()?.read().ok()).collect()
+    }
+
     /// Reads the record. Without one the creator died before it wrote any: an empty record says so.
     pub(crate) fn read(&self) -> Result<Record> {
         let text = match self.read_file(STATE) {
