@@ -15,6 +15,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::commands::output::printable;
 use crate::exit::ExitCode;
 use crate::failure::{FAILED, Failure};
 
@@ -64,6 +65,7 @@ impl Log {
         let held = std::mem::take(&mut *HELD.lock().unwrap_or_else(PoisonError::into_inner));
         for (level, message) in held {
             let word = if level == Level::WARN { "warning" } else { "debug" };
+            let message = printable(&message, &[]);
             self.write(word, &message);
             let person = self.level.is_some() || std::io::stderr().is_terminal();
             if self.file.is_none() && person {
@@ -74,10 +76,11 @@ impl Log {
 
     /// Tells of the failure: one record in the log, one line on the standard error.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
-        self.write("error", &failure.message);
-        eprintln!("creel: {}", failure.message);
+        let message = printable(&failure.message, &[]);
+        self.write("error", &message);
+        eprintln!("creel: {message}");
         for line in &failure.more {
-            eprintln!("creel: {line}");
+            eprintln!("creel: {}", printable(line, &[]));
         }
         ExitCode::from(failure.code)
     }

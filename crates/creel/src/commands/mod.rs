@@ -6,7 +6,7 @@ mod exec;
 mod features;
 mod kill;
 mod list;
-mod output;
+pub(crate) mod output;
 mod pause;
 mod plan;
 mod ps;

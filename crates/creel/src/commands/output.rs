@@ -1,5 +1,7 @@
 //! Answers on the standard output. One that nobody reads any more is no error.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use serde::Serialize;
@@ -8,8 +10,27 @@ use super::Done;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 
-/// Prints `text` as it is.
+/// `text` with every control character but the `kept` ones as `\u001b`, as JSON has it: what comes from a bundle, an
+/// image or a container must not speak to a terminal.
+pub(crate) fn printable<'t>(text: &'t str, kept: &[char]) -> Cow<'t, str> {
+    let is_control = |c: char| c.is_control() && !kept.contains(&c);
+    if !text.contains(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_control(c) {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Prints `text`, which has lines and at most tabs besides.
 pub(super) fn text(text: &str) -> Done {
+    let text = printable(text, &['\n', '\t']);
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(ExitCode::SUCCESS),

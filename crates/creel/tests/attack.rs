@@ -1,0 +1,237 @@
+//! What a container, an image, a bundle or a caller's surroundings try on the runtime and its host.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const CREEL: &str = env!("CARGO_BIN_EXE_creel");
+const BUSYBOX: &str = "/bin/busybox";
+
+/// A bundle with busybox and a state directory of its own; its containers are deleted in the end.
+struct Bundle {
+    directory: tempfile::TempDir,
+    config: Value,
+}
+
+impl Bundle {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("rootfs/bin")).unwrap();
+        fs::copy(BUSYBOX, root.join("rootfs/bin/busybox")).unwrap();
+        let spec = Command::new(CREEL).args(["spec", "--bundle"]).arg(root).status().unwrap();
+        assert!(spec.success());
+        let text = fs::read(root.join("config.json")).unwrap();
+        let mut config: Value = serde_json::from_slice(&text).unwrap();
+        config["process"]["terminal"] = json!(false);
+        config["process"]["args"] = json!(["/bin/busybox", "sleep", "600"]);
+        config["process"]["env"] = json!(["PATH=/bin"]);
+        config["root"]["readonly"] = json!(false);
+        Self { directory, config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        fs::write(self.path("config.json"), self.config.to_string()).unwrap();
+        let mut command = Command::new(CREEL);
+        command.arg("--root").arg(self.path("state")).args(args);
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; what it printed. A detached container would keep its streams.
+    fn done(&self, args: &[&str]) -> String {
+        let out = File::create(self.path("out")).unwrap();
+        let err = File::create(self.path("err")).unwrap();
+        let status = self.command(args).stdout(out).stderr(err).status().unwrap();
+        let text = fs::read_to_string(self.path("out")).unwrap();
+        assert!(status.success(), "{args:?}: {}", fs::read_to_string(self.path("err")).unwrap());
+        text
+    }
+
+    fn status(&self, id: &str) -> String {
+        let state: Value = serde_json::from_str(&self.done(&["state", id])).unwrap();
+        state["status"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.path("state")).into_iter().flatten().flatten() {
+            let id = entry.file_name();
+            let _ = self.run(&["delete", "--force", id.to_str().unwrap()]);
+        }
+    }
+}
+
+fn is_possible() -> bool {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let possible = is_root && Path::new(BUSYBOX).exists();
+    if !possible {
+        println!("skipped: needs root and busybox-static");
+    }
+    possible
+}
+
+#[test]
+fn a_mark_in_the_callers_environment_does_not_prevent_the_seal() {
+    if !is_possible() {
+        return;
+    }
+    let bundle = Bundle::new();
+    let pid_file = bundle.path("pid");
+    let args = ["create", "--pid-file", pid_file.to_str().unwrap(), "marked"];
+    let status = bundle
+        .command(&args)
+        .env("_CREEL_SEALED", "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let pid = fs::read_to_string(pid_file).unwrap();
+    let held = File::open(format!("/proc/{pid}/exe")).unwrap();
+    // Not even while nothing executes it: a file of a mount that is read-only.
+    bundle.done(&["delete", "--force", "marked"]);
+    let again = OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EROFS));
+}
+
+#[test]
+fn a_container_without_a_null_device_does_not_get_the_hosts() {
+    if !is_possible() {
+        return;
+    }
+    let bundle = Bundle::new();
+    bundle.done(&["run", "--detach", "null"]);
+    bundle.done(&["exec", "null", "/bin/busybox", "rm", "/dev/null"]);
+    let stat =
+        ["exec", "null", "/bin/busybox", "stat", "-L", "-c", "%d:%i %t:%T", "/proc/self/fd/0"];
+    let found = bundle.done(&stat);
+    let host = fs::metadata("/dev/null").unwrap();
+    assert!(found.ends_with(" 1:3\n"), "{found}");
+    // Root inside could change the mode of what it holds open.
+    assert!(!found.starts_with(&format!("{}:{} ", host.dev(), host.ino())), "{found}");
+}
+
+#[test]
+fn a_link_in_the_pid_files_directory_is_not_written_through() {
+    if !is_possible() {
+        return;
+    }
+    let bundle = Bundle::new();
+    let victim = bundle.path("victim");
+    fs::write(&victim, "precious").unwrap();
+    let open = bundle.path("open");
+    fs::create_dir(&open).unwrap();
+    let last: u32 =
+        fs::read_to_string("/proc/sys/kernel/ns_last_pid").unwrap().trim().parse().unwrap();
+    for pid in last..last + 1000 {
+        symlink(&victim, open.join(format!(".pid.{pid}~"))).unwrap();
+    }
+    let pid_file = open.join("pid");
+    bundle.done(&["create", "--pid-file", pid_file.to_str().unwrap(), "pidfile"]);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    let pid = fs::read_to_string(pid_file).unwrap();
+    assert!(Path::new("/proc").join(pid).exists());
+}
+
+/// The containers are `first`, which has ended, and `second` at `path` of its cgroup.
+fn second_survives_the_deletion_of_the_first(name: &str, path: &str) {
+    if !is_possible() {
+        return;
+    }
+    let mut bundle = Bundle::new();
+    let cgroup = format!("/creel-attack-{name}-{}", std::process::id());
+    bundle.config["linux"]["cgroupsPath"] = json!(cgroup);
+    bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
+    bundle.done(&["run", "--keep", "first"]);
+    bundle.config["linux"]["cgroupsPath"] = json!(format!("{cgroup}{path}"));
+    bundle.config["process"]["args"] = json!(["/bin/busybox", "sleep", "600"]);
+    bundle.done(&["run", "--detach", "second"]);
+    bundle.done(&["delete", "first"]);
+    assert_eq!(bundle.status("second"), "running");
+    bundle.done(&["delete", "--force", "second"]);
+    let left: Vec<_> = fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .flatten()
+        .map(|hierarchy| hierarchy.path().join(cgroup.trim_start_matches('/')))
+        .filter(|directory| directory.exists())
+        .collect();
+    for directory in &left {
+        let _ = fs::remove_dir(directory);
+    }
+    assert!(!path.is_empty() || left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_container_in_the_cgroup_of_one_that_is_deleted_lives_on() {
+    second_survives_the_deletion_of_the_first("same", "");
+}
+
+#[test]
+fn a_container_below_the_cgroup_of_one_that_is_deleted_lives_on() {
+    second_survives_the_deletion_of_the_first("below", "/below");
+}
+
+#[test]
+fn control_characters_of_a_bundle_reach_no_terminal_and_no_log() {
+    if !is_possible() {
+        return;
+    }
+    let mut bundle = Bundle::new();
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}31m";
+    let is_clean = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("owned"), "{text:?}");
+    };
+    bundle.config["process"]["args"] = json!([format!("/bin/{evil}")]);
+    is_clean(&bundle.run(&["plan"]).stdout);
+    let log = bundle.path("log");
+    let args = ["--log", log.to_str().unwrap(), "--log-format", "json", "create", "evil"];
+    is_clean(&bundle.run(&args).stderr);
+    let record: Value = serde_json::from_slice(&fs::read(log).unwrap()).unwrap();
+    is_clean(record["msg"].as_str().unwrap().as_bytes());
+    let config = bundle.config.clone();
+    for (pointer, value) in [
+        ("/linux/resources", json!({"cpu": {"cpus": evil}})),
+        ("/linux/sysctl", json!({format!("kernel.{evil}"): "1"})),
+        ("/linux/namespaces/0/type", json!(evil)),
+        ("/linux/personality", json!({"domain": evil})),
+        ("/process/rlimits", json!([{"type": evil, "hard": 1, "soft": 1}])),
+    ] {
+        bundle.config = config.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        bundle.config.pointer_mut(parent).unwrap()[name] = value;
+        is_clean(&bundle.run(&["create", "evil"]).stderr);
+    }
+}
+
+#[test]
+fn an_annotation_makes_no_file_on_the_host_when_no_hook_is_run() {
+    if !is_possible() {
+        return;
+    }
+    let mut bundle = Bundle::new();
+    // Engines pass on what an image says.
+    let file = bundle.path("made");
+    bundle.config["annotations"] =
+        json!({"run.oci.hooks.stdout": file, "run.oci.hooks.stderr": file});
+    bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
+    bundle.done(&["run", "annotated"]);
+    assert!(!file.exists());
+}
