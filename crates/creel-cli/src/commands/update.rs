@@ -90,4 +90,12 @@ pub struct Limits {
     /// Limit the number of processes; -1 is unlimited.
     #[arg(long, value_name = "N")]
     pub pids_limit: Option<i64>,
+
+    /// Refused: no container has Intel RDT.
+    #[arg(long, value_name = "SCHEMA", hide = true)]
+    pub l3_cache_schema: Option<String>,
+
+    /// Refused: no container has Intel RDT.
+    #[arg(long, value_name = "SCHEMA", hide = true)]
+    pub mem_bw_schema: Option<String>,
 }

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::Done;
 use crate::Context;
 use crate::exit::ExitCode;
+use crate::failure::Failure;
 
 pub(super) fn run(context: &Context<'_>, args: &Update) -> Done {
     let container = context.open(&args.id)?;
+    refuse_rdt(args)?;
     let resources = match args.resources.as_deref() {
         Some(file) => read_resources(Some(file).filter(|file| *file != Path::new("-")))?,
         None => {
@@ -21,6 +23,21 @@ pub(super) fn run(context: &Context<'_>, args: &Update) -> Done {
     };
     container.update(&resources)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A config with `intelRdt` is refused by create, so there is nothing that could be changed.
+fn refuse_rdt(args: &Update) -> Result<(), Failure> {
+    let schemas = [
+        ("--l3-cache-schema", &args.limits.l3_cache_schema),
+        ("--mem-bw-schema", &args.limits.mem_bw_schema),
+    ];
+    match schemas.into_iter().find(|(_, schema)| schema.is_some()) {
+        Some((option, _)) => Err(Failure::new(format!(
+            "{option}: the config of container {} has no linux.intelRdt",
+            args.id
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The options as `--resources` would have them; `null` asks for nothing.
