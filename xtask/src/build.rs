@@ -30,7 +30,7 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 /// # Errors
 /// When the build fails.
 pub fn creel(repo: &Repo) -> Result<PathBuf> {
-    let program = ordered(repo, &[])?;
+    let program = ordered(repo, "strip=symbols")?;
     let bytes = std::fs::read(&program)?;
     let has_points = bytes.windows(KILL_POINT.len()).any(|window| window == KILL_POINT);
     ensure!(!has_points, "{} has the kill points of tests", program.display());
@@ -45,17 +45,17 @@ const KILL_POINT: &[u8] = b"CREEL_KILL_AT";
 /// # Errors
 /// When the build fails.
 pub fn with_symbols(repo: &Repo) -> Result<PathBuf> {
-    let program = ordered(repo, &["-C", "strip=none"])?;
+    let program = ordered(repo, "strip=none")?;
     let copy = repo.target.join("creel-with-symbols");
     std::fs::copy(program, &copy)?;
     Ok(copy)
 }
 
 /// Builds the release binary with what a `run` needs side by side: see [`mod@link_order`].
-fn ordered(repo: &Repo, flags: &[&str]) -> Result<PathBuf> {
+fn ordered(repo: &Repo, strip: &str) -> Result<PathBuf> {
     let mut cargo = repo.cargo();
     cargo.args(["rustc", "--release", "--package", "creel", "--bin", "creel"]);
-    cargo.args(["--target", &repo.triple]).args(quiet()).arg("--").args(flags);
+    cargo.args(["--target", &repo.triple]).args(quiet()).args(["--", "-C", strip]);
     // Elsewhere the toolchain's linker does not know the option.
     if repo.triple == "x86_64-unknown-linux-gnu" {
         let order = order_file(repo)?;
