@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::error::ErrorKind;
 
 use super::*;
-use crate::{Bytes, Exec, Kill, Launch, Limits, ListFormat, PlanFormat, Ps, Run, Update, User};
+use crate::{Exec, Kill, Launch, ListFormat, PlanFormat, Ps, Run, User};
 
 fn try_parse(words: &[&str]) -> Result<Cli, clap::Error> {
     parse(std::iter::once("creel").chain(words.iter().copied()).map(OsString::from))
@@ -361,77 +361,5 @@ fn users_are_numbers() {
     assert_eq!(user("4294967294:1"), Some((u32::MAX - 1, Some(1))));
     for wrong in ["", ":", "1:", ":1", "+1", "-1", "4294967295", "1:2:3", "0x1", " 1"] {
         assert_eq!(user(wrong), None, "{wrong:?}");
-    }
-}
-
-fn update(limits: Limits) -> Update {
-    Update { resources: None, limits, id: "c1".into() }
-}
-
-#[test]
-fn engines_update_from_a_file_or_the_standard_input() {
-    for (line, file) in [
-        ("--root /r --log /l --log-format json update --resources - c1", "-"),
-        ("update --resources=/tmp/x c1", "/tmp/x"),
-        ("update -r /tmp/x c1", "/tmp/x"),
-    ] {
-        let expected = Update { resources: path(file), ..update(Limits::default()) };
-        assert_eq!(command!(Update, line), expected, "{line}");
-    }
-}
-
-#[test]
-fn every_limit_of_update_is_kept() {
-    let line = "update --blkio-weight 300 --cpu-period 1 --cpu-quota -1 --cpu-share 2 --cpu-burst 3 \
-                --cpu-idle 1 --cpu-rt-period 4 --cpu-rt-runtime 5 --cpuset-cpus 0-3 --cpuset-mems 0 \
-                --memory 64m --memory-reservation 1.5G --memory-swap -1 --kernel-memory 7 \
-                --kernel-memory-tcp=8 --pids-limit=-1 --l3-cache-schema L3:0=f \
-                --mem-bw-schema MB:0=9 c1";
-    let expected = Limits {
-        blkio_weight: Some(300),
-        cpu_period: Some(1),
-        cpu_quota: Some(-1),
-        cpu_share: Some(2),
-        cpu_burst: Some(3),
-        cpu_idle: Some(1),
-        cpu_rt_period: Some(4),
-        cpu_rt_runtime: Some(5),
-        cpuset_cpus: Some("0-3".into()),
-        cpuset_mems: Some("0".into()),
-        memory: Some(Bytes(64 << 20)),
-        memory_reservation: Some(Bytes(3 << 29)),
-        memory_swap: Some(Bytes(-1)),
-        kernel_memory: Some(Bytes(7)),
-        kernel_memory_tcp: Some(Bytes(8)),
-        pids_limit: Some(-1),
-        l3_cache_schema: Some("L3:0=f".into()),
-        mem_bw_schema: Some("MB:0=9".into()),
-    };
-    assert_eq!(command!(Update, line), update(expected));
-}
-
-#[test]
-fn an_update_that_would_be_ignored_is_refused() {
-    let error = try_parse(&["update", "-r", "-", "--pids-limit", "1", "c1"]).expect_err("both");
-    assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
-}
-
-#[test]
-fn bytes_have_units() {
-    for (text, bytes) in [
-        ("0", 0),
-        ("4096", 4096),
-        ("32k", 32 << 10),
-        ("32 KiB", 32 << 10),
-        ("1.5gb", 3 << 29),
-        ("2T", 2 << 40),
-        ("1p", 1 << 50),
-        ("-1", -1),
-    ] {
-        assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
-    }
-    for wrong in ["", "-2", "+1", "m", "1x", "1.m", ".5m", "1.2.3", "9223372036854775808", "8192p"]
-    {
-        assert!(wrong.parse::<Bytes>().is_err(), "{wrong:?}");
     }
 }

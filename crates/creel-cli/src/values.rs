@@ -137,3 +137,29 @@ fn id(text: &str) -> Result<u32, &'static str> {
     }
     text.parse().ok().filter(|id| *id != u32::MAX).ok_or(EXPECTED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Bytes;
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("32k", 32 << 10),
+            ("32 KiB", 32 << 10),
+            ("1.5gb", 3 << 29),
+            ("2T", 2 << 40),
+            ("1p", 1 << 50),
+            ("-1", -1),
+        ] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for wrong in
+            ["", "-2", "+1", "m", "1x", "1.m", ".5m", "1.2.3", "9223372036854775808", "8192p"]
+        {
+            assert!(wrong.parse::<Bytes>().is_err(), "{wrong:?}");
+        }
+    }
+}
