@@ -1,9 +1,11 @@
 //! What goes wrong, as data; the text is made at the end.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::pointer::Pointer;
 use crate::step::{Detail, Op};
@@ -12,7 +14,7 @@ use crate::step::{Detail, Op};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A fault of the config, found before anything was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConfigError {
     /// Where.
@@ -44,7 +46,7 @@ impl fmt::Display for ConfigError {
 }
 
 /// Something that the kernel refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepError {
     /// Which part of the config asked for it, when one did.
@@ -54,10 +56,13 @@ pub struct StepError {
     /// What was being done, for people: `mount proc on /proc`.
     pub doing: String,
     /// The operation.
+    #[serde(with = "op")]
     pub op: Op,
     /// The kernel's answer.
+    #[serde(with = "errno")]
     pub errno: Errno,
     /// What else is known.
+    #[serde(with = "detail")]
     pub detail: Detail,
 }
 
@@ -102,7 +107,7 @@ pub(crate) fn errno_words(errno: Errno) -> String {
 }
 
 /// Everything that can go wrong.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
     /// The config is at fault. The first fault is the message; `creel plan` shows them all.
@@ -125,7 +130,7 @@ pub enum Error {
         /// What was given.
         id: String,
         /// What would do.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
     /// There is no container of this id.
     #[error("container {id:?} does not exist")]
@@ -212,5 +217,67 @@ fn first(faults: &[ConfigError]) -> String {
 impl From<StepError> for Error {
     fn from(error: StepError) -> Self {
         Self::Step(Box::new(error))
+    }
+}
+
+/// An operation as its number.
+mod op {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use crate::step::Op;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(op: &Op, to: S) -> Result<S::Ok, S::Error> {
+        (*op as u16).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Op, D::Error> {
+        let number = u16::deserialize(from)?;
+        Op::from_number(number).ok_or_else(|| D::Error::custom("an unknown operation"))
+    }
+}
+
+/// An errno as its number.
+mod errno {
+    use rustix::io::Errno;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(errno: &Errno, to: S) -> Result<S::Ok, S::Error> {
+        errno.raw_os_error().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Errno, D::Error> {
+        i32::deserialize(from).map(Errno::from_raw_os_error)
+    }
+}
+
+/// A detail as its bytes.
+mod detail {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::step::Detail;
+
+    pub(super) fn serialize<S: Serializer>(detail: &Detail, to: S) -> Result<S::Ok, S::Error> {
+        detail.as_bytes().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Detail, D::Error> {
+        Vec::<u8>::deserialize(from).map(|bytes| Detail::new(&bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_from_a_worker() {
+        let mut step = StepError::new("mount proc on /proc", Op::MoveMount, Errno::PERM);
+        step.at = Some(Pointer::item("mounts", 3));
+        step.detail = Detail::new(b"it is covered");
+        let text = serde_json::to_string(&Error::from(step.clone())).unwrap();
+        let Error::Step(read) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        assert_eq!(*read, step);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use creel_cgroups::SubCgroup;
 use creel_seccomp::Agent;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, Process};
 use crate::cgroup;
@@ -16,23 +17,26 @@ use crate::plan::{Plan, PlanOptions, compile_exec};
 use crate::process::{
     self, Joiner, Launched, PidFile, Relation, StateJson, cgroup_error, connect_console,
 };
-use crate::runtime::refuse_threads;
+use crate::runtime::Runtime;
 use crate::state::{Liveness, Lock, Status, open_process};
 use crate::step::{Kind, Op};
+use crate::worker;
 
 /// What the caller of exec decides besides the process itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecOptions {
     /// A listening unix socket that gets the terminal's master.
     pub console_socket: Option<PathBuf>,
     /// A connected socket that gets the terminal's master; instead of `console_socket`.
+    #[serde(skip)]
     pub console: Option<OwnedFd>,
     /// A listening unix socket that gets the process' pidfd.
     pub pidfd_socket: Option<PathBuf>,
     /// Where the process' pid is written, before exec returns.
     pub pid_file: Option<PathBuf>,
     /// What [`Container::config`] has given, for a caller who has asked: else it is read again.
+    #[serde(skip)]
     pub config: Option<Bundle>,
     /// Cgroups below the container's, each as `[CONTROLLER[,CONTROLLER…]:]PATH`.
     pub cgroups: Vec<String>,
@@ -60,14 +64,27 @@ impl Container {
     /// Runs another process in the container: it has begun when this returns.
     ///
     /// The process gets nothing from the container's config but its seccomp filter: `process` is complete. See
-    /// [`Container::config`] for the one of init. The calling process must have one thread; it enters the container's
-    /// namespaces and stays there, so it can do little afterwards but wait.
+    /// [`Container::config`] for the one of init. A process with one thread enters the container's namespaces and
+    /// stays there, so it can do little afterwards but wait; one with more needs a worker, which does that in its place:
+    /// see [`worker_entry`](crate::worker_entry).
     ///
     /// # Errors
     /// [`Error::State`] if the container has stopped or is paused; what the kernel refuses; the words of
     /// [`Error::Program`] when the program cannot be executed.
-    pub fn exec(&self, process: &Process, mut options: ExecOptions) -> Result<Launched> {
-        refuse_threads()?;
+    pub fn exec(&self, process: &Process, options: ExecOptions) -> Result<Launched> {
+        if worker::threads() <= 1 {
+            return self.exec_as(process, options, Relation::Child);
+        }
+        let runtime = Runtime::of(self.directory().store().clone());
+        worker::exec(&runtime, self.id(), process, options)
+    }
+
+    pub(crate) fn exec_as(
+        &self,
+        process: &Process,
+        mut options: ExecOptions,
+        relation: Relation<'_>,
+    ) -> Result<Launched> {
         let lock = Lock::shared(self.directory())?;
         self.check_status(options.ignore_paused)?;
         let mut bundle = options.config.take().map_or_else(|| self.config(), Ok)?;
@@ -82,7 +99,7 @@ impl Container {
         let pid_file = options.pid_file.as_deref().map(PidFile::open).transpose()?;
         let pidfd_socket =
             options.pidfd_socket.as_deref().map(process::connect_pidfd_socket).transpose()?;
-        let joiner = self.joiner(&plan, &mut options, preserved)?;
+        let joiner = Joiner { relation, ..self.joiner(&plan, &mut options, preserved)? };
         let launched = joiner.join(lock)?;
         let told = pid_file.map_or(Ok(()), |file| file.write(launched.pid())).and_then(|()| {
             pidfd_socket.map_or(Ok(()), |socket| process::send_pidfd(&socket, &launched))

@@ -5,6 +5,53 @@
 //! - A [`step`](Step) only executes; it never decides, and its failure is data: operation, errno, detail.
 //! - No path after the root is open: names inside the container go through `Root`, once, and become descriptors.
 //! - What `delete --force` needs is on disk before the first side effect.
+//!
+//! # Running a container
+//!
+//! ```no_run
+//! use creel_container::{Bundle, ContainerId, CreateOptions, Result, Runtime, worker_entry};
+//!
+//! fn main() -> Result<()> {
+//!     worker_entry();
+//!     let runtime = Runtime::new("/run/my-program");
+//!     let bundle = Bundle::open("/var/lib/my-program/web".as_ref(), None)?;
+//!     let id = ContainerId::parse("web")?;
+//!     let mut container = runtime.create(&id, &bundle, CreateOptions::default())?;
+//!     container.start()?;
+//!     let code = container.wait()?;
+//!     container.delete()?;
+//!     println!("it ended with {code}");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Executing a process in one
+//!
+//! ```no_run
+//! use creel_container::{ContainerId, ExecOptions, Result, Runtime, worker_entry};
+//!
+//! fn main() -> Result<()> {
+//!     worker_entry();
+//!     let container = Runtime::new("/run/my-program").open(&ContainerId::parse("web")?)?;
+//!     // The user, environment and limits of its first process, another program.
+//!     let mut process = container.config()?.spec.process.unwrap_or_default();
+//!     process.args = Some(vec!["/bin/date".to_owned()]);
+//!     let launched = container.exec(&process, ExecOptions::default())?;
+//!     println!("process {} ended with {:?}", launched.pid(), launched.wait());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Threads
+//!
+//! A process that clones while other threads run leaves their locks held in the child for ever. So when this process
+//! has more than one thread, create and exec are done by a *worker*: a fresh process with one, which runs from a sealed
+//! copy of its program, clones in this one's place and ends. The container's process is a child of this process all the
+//! same. The worker is this program itself if it calls [`worker_entry`] first in `main`, before any thread is started;
+//! else the `creel` that [`Runtime::with_worker`] names. Everything else is done here, by any thread.
+//!
+//! A program with one thread needs no worker, but then exec leaves it in the container's namespaces, and it may be
+//! looked into by a container unless it calls [`seal`] first.
 
 #![deny(unsafe_code)]
 
@@ -29,6 +76,7 @@ mod time;
 mod update;
 mod users;
 mod validate;
+mod worker;
 
 pub use bundle::{
     Bundle, Capabilities, ExecCpuAffinity, IoPriority, Present, Process, Rlimit, Scheduler,
@@ -51,6 +99,7 @@ pub use state::{ContainerId, Status};
 pub use step::{Detail, Failure, Kind, Op, Step};
 pub use time::now;
 pub use validate::{validate, validate_process};
+pub use worker::worker_entry;
 
 #[cfg(test)]
 #[path = "../tests/step/mod.rs"]

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A place in `config.json`, written as users write it: `linux.maskedPaths[0]`.
 ///
 /// It is what errors and plans show; `bundle` turns it into a line number when one is needed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pointer(String);
 
 impl Pointer {

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::bundle::Bundle;
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::plan::{Plan, PlanOptions, compile};
-use crate::process::{self, Creator, Relation};
+use crate::process::{self, Created, Creator, Relation};
 use crate::state::{ContainerId, HooksRecord, Record, Store};
 use crate::step::{Kind, Step};
+use crate::worker;
 
 /// Containers, each in its own directory below one root.
 ///
@@ -34,7 +37,7 @@ pub struct Runtime {
 }
 
 /// What the caller of create decides besides the config.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateOptions {
     /// Where init's pid is written, before create returns.
@@ -42,6 +45,7 @@ pub struct CreateOptions {
     /// A listening unix socket that gets the terminal's master.
     pub console_socket: Option<PathBuf>,
     /// A connected socket that gets the terminal's master; instead of `console_socket`.
+    #[serde(skip)]
     pub console: Option<std::os::fd::OwnedFd>,
     /// A listening unix socket that gets init's pidfd.
     pub pidfd_socket: Option<PathBuf>,
@@ -66,6 +70,25 @@ impl Runtime {
         Self { store: Store::new(root.into()) }
     }
 
+    /// Names the program that clones for a process with threads which does not call
+    /// [`worker_entry`](crate::worker_entry): the installed `creel`.
+    #[must_use]
+    pub fn with_worker(self, program: impl Into<PathBuf>) -> Self {
+        Self { store: self.store.with_worker(program.into()) }
+    }
+
+    pub(crate) fn of(store: Store) -> Self {
+        Self { store }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.store.root()
+    }
+
+    pub(crate) fn worker(&self) -> Option<&Path> {
+        self.store.worker()
+    }
+
     /// What the bundle's config means on this host.
     ///
     /// # Errors
@@ -86,7 +109,7 @@ impl Runtime {
 
     /// Creates a container: everything but its program runs when this returns. What fails leaves nothing.
     ///
-    /// The calling process must have one thread.
+    /// A process with threads needs a worker: see [`worker_entry`](crate::worker_entry).
     ///
     /// # Errors
     /// [`Error::Config`], [`Error::Exists`], and what the kernel refuses, with the config's place and line.
@@ -96,17 +119,49 @@ impl Runtime {
         bundle: &Bundle,
         options: CreateOptions,
     ) -> Result<Container> {
-        self.create_from(id, bundle, options)
-            .map_err(|error| error.locate(|pointer| Some(bundle.line(pointer))))
+        let created = match worker::threads() {
+            0 | 1 => self.create_from(id, bundle, options, Relation::Child),
+            _ => self.create_by_worker(id, bundle, options),
+        };
+        created.map_err(|error| error.locate(|pointer| Some(bundle.line(pointer))))
     }
 
-    fn create_from(
+    fn create_by_worker(
+        &self,
+        id: &ContainerId,
+        bundle: &Bundle,
+        options: CreateOptions,
+    ) -> Result<Container> {
+        // Faults of the config, and warnings, are told here.
+        for warning in self.plan(bundle, id, &options)?.warnings {
+            tracing::warn!("{warning}");
+        }
+        let launched = worker::create(self, id, bundle, options)?;
+        let opened = || -> Result<_> {
+            let directory = self.store.open(id)?;
+            let record = directory.read()?;
+            let cgroup = crate::cgroup::open(&record)?;
+            Ok((directory, record, cgroup))
+        };
+        match opened() {
+            Ok((directory, record, cgroup)) => {
+                Ok(Container::created(directory, Created { launched, record, cgroup }))
+            }
+            Err(error) => {
+                launched.kill();
+                self.delete_force(id)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn create_from(
         &self,
         id: &ContainerId,
         bundle: &Bundle,
         mut options: CreateOptions,
+        relation: Relation<'_>,
     ) -> Result<Container> {
-        refuse_threads()?;
         let plan = self.plan(bundle, id, &options)?;
         tracing::debug!("the plan of {id} has {} steps of the child", plan.steps.len());
         let preserved = options.preserve_fds + options.listen_fds;
@@ -123,7 +178,7 @@ impl Runtime {
             config: bundle.text(),
             console,
             preserved,
-            relation: Relation::Child,
+            relation,
             pid_file: options.pid_file.as_deref(),
             pidfd_socket: options.pidfd_socket.as_deref(),
         };
@@ -185,18 +240,6 @@ fn console(plan: &Plan, options: &mut CreateOptions) -> Result<Option<std::os::f
             "a console socket is given, but process.terminal is not true".to_owned(),
         )),
     }
-}
-
-/// A lock that another thread holds at the clone is never released in the child.
-pub(crate) fn refuse_threads() -> Result<()> {
-    // Two links of the directory are its own, the others its threads' directories.
-    let threads = rustix::fs::stat("/proc/self/task").map_or(1, |it| it.st_nlink.saturating_sub(2));
-    if threads <= 1 {
-        return Ok(());
-    }
-    Err(Error::State(format!(
-        "a process with {threads} threads cannot create a container or exec into one"
-    )))
 }
 
 fn record(id: &ContainerId, bundle: &Bundle, plan: &Plan) -> Record {

@@ -23,6 +23,7 @@ use crate::exit::ExitCode;
 use crate::log::Log;
 
 fn main() -> ExitCode {
+    creel_container::worker_entry();
     let args: Vec<OsString> = std::env::args_os().collect();
     if let Err(error) = prepare(&args) {
         return Log::default().fail(&error.into());

@@ -72,6 +72,11 @@ impl Bundle {
         Ok(Self { directory, file, spec, text })
     }
 
+    /// A bundle that another process has read.
+    pub(crate) fn from_parts(directory: PathBuf, file: PathBuf, spec: Spec, text: Vec<u8>) -> Self {
+        Self { directory, file, spec, text }
+    }
+
     /// The text of the config, as it was read.
     #[must_use]
     pub fn text(&self) -> &[u8] {

@@ -45,12 +45,12 @@ pub(crate) enum Side {
 }
 
 /// How the child is related to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Relation {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Relation<'a> {
     /// A child of the caller.
     Child,
-    /// A sibling: a child of the caller's parent.
-    Sibling,
+    /// A sibling: a child of the caller's parent, which hears of it by this socket.
+    Sibling(BorrowedFd<'a>),
 }
 
 /// Forks with the `CLONE_NEW…` flags of `namespaces`, into the v2 cgroup of the descriptor if there is one.
@@ -60,7 +60,7 @@ pub(crate) enum Relation {
 pub(crate) fn clone3(
     namespaces: u32,
     cgroup: Option<BorrowedFd<'_>>,
-    relation: Relation,
+    relation: Relation<'_>,
 ) -> Result<Side, Errno> {
     let mut pidfd: RawFd = -1;
     let mut arguments = CloneArgs {
@@ -69,7 +69,7 @@ pub(crate) fn clone3(
         exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
         ..CloneArgs::default()
     };
-    if relation == Relation::Sibling {
+    if matches!(relation, Relation::Sibling(_)) {
         // The kernel takes the exit signal of the caller itself, and refuses another one here.
         arguments.flags |= CLONE_PARENT;
         arguments.exit_signal = 0;

@@ -42,7 +42,7 @@ pub(crate) struct Creator<'a> {
     /// Descriptors after the standard streams that the program keeps.
     pub(crate) preserved: u32,
     /// Whose child init is.
-    pub(crate) relation: Relation,
+    pub(crate) relation: Relation<'a>,
     /// Where init's pid is written.
     pub(crate) pid_file: Option<&'a Path>,
     /// The socket that gets init's pidfd.
@@ -192,8 +192,8 @@ impl Creator<'_> {
         let proc = open_proc()?;
         let console_socket = self.console.take();
         let plan = self.plan;
-        let preserved = self.preserved;
-        launch(plan, cgroup, self.relation, |creator, namespaces| Init {
+        let (preserved, relation) = (self.preserved, self.relation);
+        launch(plan, cgroup, relation, |creator, namespaces| Init {
             plan,
             child: child(proc, namespaces, console_socket),
             creator,
@@ -202,6 +202,7 @@ impl Creator<'_> {
             state,
             preserved,
             output,
+            relation,
             let_go: false,
         })
     }

@@ -8,7 +8,7 @@ use rustix::process::{
 };
 
 use super::channel::{self, Message};
-use super::clone::{self, Pointers};
+use super::clone::{self, Pointers, Relation};
 use super::hook::{self, HookFailure, Output};
 use super::state_json::StateJson;
 use super::{descriptors, kill_point};
@@ -39,6 +39,8 @@ pub(crate) struct Init<'a> {
     pub(crate) output: Output<'a>,
     /// Whether what is not the program's has been let go.
     pub(crate) let_go: bool,
+    /// Whose child this is.
+    pub(crate) relation: Relation<'a>,
 }
 
 impl Init<'_> {
@@ -71,7 +73,7 @@ impl Init<'_> {
     fn set_up(&mut self) -> Result<(), (u32, Failure)> {
         let here = |failure| (NO_STEP, failure);
         clone::reset_signals();
-        tie_to_creator().map_err(here)?;
+        tie_to_creator(self.relation).map_err(here)?;
         for (index, planned) in self.plan.steps.iter().enumerate() {
             let number = u32::try_from(index).unwrap_or(NO_STEP);
             kill_point::child("child", index);
@@ -185,8 +187,12 @@ fn hook_failure((index, failure): (usize, HookFailure)) -> Failure {
 }
 
 /// The child dies with its creator until it is committed, and nobody may look into it: it is a copy of the creator.
-pub(crate) fn tie_to_creator() -> Result<(), Failure> {
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at(Op::Prctl))?;
+///
+/// The parent of a worker's sibling is a thread that may end at any time: there the channel's end is the only tie.
+pub(crate) fn tie_to_creator(relation: Relation<'_>) -> Result<(), Failure> {
+    if matches!(relation, Relation::Child) {
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at(Op::Prctl))?;
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::at(Op::Prctl))?;
     // What is made in the container has the mode that the plan says, whatever the caller's mask.
     rustix::process::umask(rustix::fs::Mode::empty());

@@ -49,7 +49,7 @@ pub(crate) struct Joiner<'a> {
     /// Descriptors after the standard streams that the program keeps.
     pub(crate) preserved: u32,
     /// Whose child the process is.
-    pub(crate) relation: Relation,
+    pub(crate) relation: Relation<'a>,
 }
 
 impl Joiner<'_> {
@@ -82,6 +82,7 @@ impl Joiner<'_> {
             }
             Ok(Side::Parent { pid, pidfd }) => {
                 let launched = Launched { pid, pidfd, socket };
+                launched.announce(self.relation)?;
                 self.accompany(launched, procs.as_ref(), lock)
             }
             Err(errno) => Err(failed("clone into the container", Op::Clone)(errno).into()),
@@ -175,7 +176,7 @@ impl Joiner<'_> {
             Err(errno) => Err(here(Failure::new(Op::Receive, errno))),
         };
         clone::reset_signals();
-        tie_to_creator().map_err(here)?;
+        tie_to_creator(self.relation).map_err(here)?;
         let mut child = self.child().map_err(here)?;
         let mut let_go = false;
         for (index, planned) in self.plan.steps.iter().enumerate() {

@@ -27,7 +27,7 @@ pub struct Launched {
 pub(crate) fn launch<'a>(
     plan: &'a Plan,
     cgroup: Option<&creel_cgroups::Cgroup>,
-    relation: Relation,
+    relation: Relation<'_>,
     init: impl FnOnce(OwnedFd, Vec<OwnedFd>) -> Init<'a>,
 ) -> Result<Launched> {
     let joined = open_joined(plan)?;
@@ -44,8 +44,10 @@ pub(crate) fn launch<'a>(
             init.run()
         }
         Ok(Side::Parent { pid, pidfd }) => {
+            let launched = Launched { pid, pidfd, socket };
+            launched.announce(relation)?;
             entered.leave()?;
-            Ok(Launched { pid, pidfd, socket })
+            Ok(launched)
         }
         Err(errno) => Err(clone_error(plan, errno)),
     }
@@ -91,6 +93,22 @@ fn clone_error(plan: &Plan, errno: rustix::io::Errno) -> Error {
 }
 
 impl Launched {
+    /// Tells the caller of a worker of its new child: if that cannot be, there is none.
+    pub(crate) fn announce(&self, relation: Relation<'_>) -> Result<()> {
+        let Relation::Sibling(channel) = relation else { return Ok(()) };
+        crate::worker::announce(channel, self).map_err(|errno| {
+            self.kill();
+            StepError::new("tell the caller of its child", Op::Send, errno).into()
+        })
+    }
+
+    /// Waits until the process has ended; its exit code, or 128 and the signal. None if it was waited for before, or
+    /// is no child of this process.
+    #[must_use]
+    pub fn wait(&self) -> Option<i32> {
+        super::wait::ended(&self.pidfd).map(super::wait::Ended::exit_code)
+    }
+
     /// Puts the child into the cgroups that the clone did not; `in_v2` tells whether it went into that of v2.
     pub(crate) fn join_cgroup(&self, cgroup: &creel_cgroups::Cgroup, in_v2: bool) -> Result<()> {
         let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };

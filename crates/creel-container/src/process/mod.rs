@@ -21,7 +21,8 @@ mod wait;
 
 use std::collections::BTreeMap;
 
-pub(crate) use clone::Relation;
+pub(crate) use channel::pair as channel_pair;
+pub(crate) use clone::{Relation, exit};
 pub(crate) use creator::{
     Created, Creator, cgroup_record, check_preserved, connect_console, has_console,
 };
@@ -33,6 +34,7 @@ pub use launch::Launched;
 pub(crate) use listener::{
     connect_as, connect_pidfd_socket, listener_error, send_descriptor, send_pidfd,
 };
+pub(crate) use seal::MARK as SEALED;
 pub use seal::seal;
 pub use signals::{Signals, signal};
 pub(crate) use start::start;

@@ -21,7 +21,7 @@ use crate::step::Op;
 use crate::sys::last_errno;
 
 /// Set in the environment of the sealed process to its number, which an exec keeps.
-const MARK: &str = "_CREEL_SEALED";
+pub(crate) const MARK: &str = "_CREEL_SEALED";
 const MOUNT_ATTR_RDONLY: u64 = 1;
 const SEALS: SealFlags =
     SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);

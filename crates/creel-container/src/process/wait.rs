@@ -37,6 +37,11 @@ pub(crate) fn ended(pidfd: &OwnedFd) -> Option<Ended> {
                 };
             }
             Err(Errno::INTR) => {}
+            // The sibling of a worker: its parent takes it from the process table, but its end shows.
+            Err(Errno::CHILD) => {
+                super::ends_before(pidfd, None);
+                return None;
+            }
             Ok(None) | Err(_) => return None,
         }
     }

@@ -17,7 +17,9 @@ impl ContainerId {
     /// # Errors
     /// [`Error::Id`] with what would do.
     pub fn parse(id: &str) -> Result<Self> {
-        let refuse = |expected| Err(Error::Id { id: id.to_owned(), expected });
+        let refuse = |expected: &'static str| {
+            Err(Error::Id { id: id.to_owned(), expected: expected.into() })
+        };
         if id.is_empty() {
             return refuse("it is empty");
         }

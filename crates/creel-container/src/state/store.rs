@@ -30,11 +30,26 @@ const LONGEST_STATE: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// The program that clones for a process with threads.
+    worker: Option<PathBuf>,
 }
 
 impl Store {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, worker: None }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn worker(&self) -> Option<&Path> {
+        self.worker.as_deref()
+    }
+
+    pub(crate) fn with_worker(mut self, program: PathBuf) -> Self {
+        self.worker = Some(program);
+        self
     }
 
     /// The directory in which the container `id` has the socket for its notifications, absolute.
@@ -60,7 +75,7 @@ impl Store {
         let path = self.root.join(id.as_str());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match openat(CWD, &path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Directory { fd, id: id.clone(), path }),
+            Ok(fd) => Ok(Directory { fd, id: id.clone(), path, store: self.clone() }),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 Err(Error::NotFound { id: id.to_string() })
             }
@@ -106,11 +121,17 @@ pub(crate) struct Directory {
     fd: OwnedFd,
     id: ContainerId,
     path: PathBuf,
+    store: Store,
 }
 
 impl Directory {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Where it is kept.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn id(&self) -> &ContainerId {

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use creel_container::{Bundle, read_process, validate};
+use creel_container::{Bundle, Spec, read_process, validate};
 
 fn parse(text: impl Into<Vec<u8>>) -> Result<Bundle, String> {
     let file = PathBuf::from("/b/config.json");
@@ -314,4 +314,20 @@ fn a_process_of_exec_is_read_by_the_same_rules() {
         message.contains("process.json: line 1 column 13: args: invalid type: string"),
         "{message}"
     );
+}
+
+#[test]
+fn a_config_survives_the_way_to_a_worker() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine-configs");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let file = entry.unwrap().path();
+        let bundle = parse(std::fs::read(&file).unwrap()).unwrap();
+        let text = serde_json::to_vec(&bundle.spec).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Spec>(&text).unwrap(),
+            bundle.spec,
+            "{}",
+            file.display()
+        );
+    }
 }
