@@ -44,6 +44,7 @@ fn main() {
         }
         // In a process with threads still: this scope has ended all but one.
         scope.spawn(|| errors_are_data(&runtime, directory.path())).join().unwrap();
+        scope.spawn(|| a_worker_may_die(&runtime, directory.path())).join().unwrap();
     });
     assert!(runtime.list().unwrap().is_empty());
     assert_eq!(fs::read_dir(directory.path().join("state")).unwrap().count(), 0);
@@ -81,6 +82,16 @@ fn errors_are_data(runtime: &Runtime, directory: &Path) {
     let Error::Program { at, line, .. } = &error else { panic!("{error:?}") };
     assert_eq!(at.as_str(), "process.args[0]");
     assert!(line.is_some());
+}
+
+/// A worker that ends without an answer is an error, and nothing is left.
+fn a_worker_may_die(runtime: &Runtime, directory: &Path) {
+    let runtime = runtime.clone().with_worker("/bin/true");
+    let id = ContainerId::parse("embed-death").unwrap();
+    let bundle = bundle(directory, THREADS + 1);
+    let error = runtime.create(&id, &bundle, CreateOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("worker"), "{error}");
+    assert!(matches!(runtime.open(&id), Err(Error::NotFound { .. })));
 }
 
 fn bundle(directory: &Path, number: i32) -> Bundle {
