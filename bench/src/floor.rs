@@ -91,14 +91,14 @@ pub(crate) fn run(rootfs: &Path, program: &str) -> Result<ExitCode> {
 fn make_cgroups() -> Result<Vec<PathBuf>> {
     let name = format!("floor-{}", std::process::id());
     let mut cgroups = Vec::new();
-    if Path::new(CGROUPS).join("cgroup.procs").exists() {
+    if is_cgroup(Path::new(CGROUPS)) {
         let cgroup = Path::new(CGROUPS).join(name);
         fs::create_dir(&cgroup)?;
         return Ok(vec![cgroup]);
     }
     for hierarchy in fs::read_dir(CGROUPS)? {
         let hierarchy = hierarchy?;
-        if !hierarchy.file_type()?.is_dir() || !hierarchy.path().join("cgroup.procs").exists() {
+        if !hierarchy.file_type()?.is_dir() || !is_cgroup(&hierarchy.path()) {
             continue;
         }
         let cgroup = hierarchy.path().join(&name);
@@ -117,6 +117,13 @@ fn make_cgroups() -> Result<Vec<PathBuf>> {
         cgroups.push(cgroup);
     }
     Ok(cgroups)
+}
+
+/// Whether a cgroup filesystem, of either version, is mounted there: a file may have any name.
+fn is_cgroup(path: &Path) -> bool {
+    const V1: i64 = 0x0027_e0eb;
+    const V2: i64 = 0x6367_7270;
+    rustix::fs::statfs(path).is_ok_and(|it| it.f_type == V1 || it.f_type == V2)
 }
 
 /// The child's side. It returns only when something failed.
