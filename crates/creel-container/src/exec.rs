@@ -143,6 +143,10 @@ impl Container {
             .filter(|kind| record.namespaces.iter().any(|word| word == kind.word()))
             .collect();
         let root = if namespaces.contains(&Kind::Mount) { None } else { Some(self.init_root()?) };
+        // Who is alive after it was asked by its number is who was asked.
+        if process::ends_before(&init, Some(std::time::Instant::now())) {
+            return Err(Error::State("cannot exec in a stopped container".to_owned()));
+        }
         let agent = plan.seccomp_listener.as_ref().map(|it| {
             let path = std::str::from_utf8(it.path.as_bytes()).unwrap_or_default();
             Agent::connect(Path::new(path))

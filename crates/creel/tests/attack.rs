@@ -4,7 +4,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -234,4 +235,41 @@ fn an_annotation_makes_no_file_on_the_host_when_no_hook_is_run() {
     bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
     bundle.done(&["run", "annotated"]);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_state_that_another_user_could_write_is_not_believed() {
+    if !is_possible() {
+        return;
+    }
+    let mut bundle = Bundle::new();
+    let made = bundle.path("made");
+    bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
+    bundle.config["hooks"] = json!({"poststop": [
+        {"path": BUSYBOX, "args": ["busybox", "touch", made]}
+    ]});
+    bundle.done(&["run", "--keep", "foreign"]);
+    let state = bundle.path("state/foreign");
+    chown(&state, Some(1000), None).unwrap();
+    let refused = bundle.run(&["delete", "--force", "foreign"]);
+    assert!(!refused.status.success());
+    assert!(!made.exists(), "the hook was run");
+    chown(&state, Some(0), None).unwrap();
+    bundle.done(&["delete", "foreign"]);
+    assert!(made.exists());
+}
+
+#[test]
+fn the_directory_of_the_notification_socket_is_not_written_to_from_inside() {
+    if !is_possible() {
+        return;
+    }
+    let mut bundle = Bundle::new();
+    let manager = bundle.path("manager");
+    let _manager = UnixDatagram::bind(&manager).unwrap();
+    // It is on the host's /run, which is small and not the container's to fill.
+    bundle.config["process"]["args"] = json!(["/bin/busybox", "touch", "/run/notify/filled"]);
+    let output = bundle.command(&["run", "notify"]).env("NOTIFY_SOCKET", manager).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Read-only file system"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstat, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::id::ContainerId;
@@ -75,7 +75,10 @@ impl Store {
         let path = self.root.join(id.as_str());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match openat(CWD, &path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Directory { fd, id: id.clone(), path, store: self.clone() }),
+            Ok(fd) => {
+                check_owner(&fd, &path)?;
+                Ok(Directory { fd, id: id.clone(), path, store: self.clone() })
+            }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 Err(Error::NotFound { id: id.to_string() })
             }
@@ -98,6 +101,18 @@ impl Store {
         ids.sort();
         Ok(ids)
     }
+}
+
+/// What the state says is done with the caller's privileges, hooks above all: who else could write it could use them.
+fn check_owner(directory: &OwnedFd, path: &Path) -> Result<()> {
+    let stat = fstat(directory).map_err(|errno| failed("look at", path, Op::Stat, errno))?;
+    if stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::State(format!(
+        "{}: the state of a container must belong to the caller and be writable by nobody else",
+        path.display()
+    )))
 }
 
 trait Recursive {
