@@ -217,7 +217,10 @@ fn files(cases: &mut Cases) {
         let before = fs::read_to_string("/proc/self/mountinfo")?;
         let mut bundle = rt.bundle()?;
         bundle.mount("/", "tmpfs", "tmpfs", &[]);
-        rt.run(&bundle, &[])?;
+        let output = rt.run(&bundle, &[])?;
+        if output.code != 0 {
+            output.refused()?.exits(1)?;
+        }
         ensure_eq("mounts of the host", fs::read_to_string("/proc/self/mountinfo")?, before)
     });
     cases.cli(&["D24"], "a destination below a file is refused", |rt| {
@@ -240,7 +243,8 @@ fn files(cases: &mut Cases) {
         rt.write(&bundle)?;
         let mut call = rt.bundle_call("run", rt.id(), &bundle, &[]);
         call.limit = std::time::Duration::from_secs(5);
-        rt.finish(call).map(drop)
+        let output = rt.finish(call)?;
+        if output.code == 0 { Ok(()) } else { output.refused().map(drop) }
     });
     cases.cli(&["C34", "T07"], "a passwd that leads out of the container is not read", |rt| {
         let mut bundle = rt.bundle()?;

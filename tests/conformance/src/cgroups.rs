@@ -90,8 +90,11 @@ fn placement(cases: &mut Cases) {
             bundle.set("/linux/cgroupsPath", rt.id()).probe(&["sleep-until-signal"]);
             rt.create(&bundle, &[])?.ok()?;
             let other = format!("{}-other", rt.id());
-            rt.create_as(&other, &bundle, &[])?;
-            Ok(())
+            let second = rt.create_as(&other, &bundle, &[])?;
+            if second.code != 0 {
+                second.refused()?;
+            }
+            ensure_eq("status of the first", rt.status()?.as_str(), "created")
         },
     );
     for controller in [
@@ -121,16 +124,18 @@ fn placement(cases: &mut Cases) {
         fs::create_dir_all(cgroup::directory(pid, any_controller())?.join("nested/deeper"))?;
         rt.delete(&["--force"])?.ok().map(drop)
     });
-    cases.cli(&["H18"], "a limit is set although all cgroups above are new", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/linux/cgroupsPath", format!("/{}/deep", rt.id()));
-        bundle.set("/linux/resources/pids/limit", 77);
-        let pid = running(rt, &mut bundle)?;
-        let found = cgroup::read(pid, controller("pids"), "pids.max")?;
-        rt.delete(&["--force"])?.ok()?;
-        remove_parents(rt.id());
-        ensure_eq("pids.max", found.as_str(), "77")
-    });
+    cases
+        .cli(&["H18"], "a limit is set although all cgroups above are new", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/linux/cgroupsPath", format!("/{}/deep", rt.id()));
+            bundle.set("/linux/resources/pids/limit", 77);
+            let pid = running(rt, &mut bundle)?;
+            let found = cgroup::read(pid, controller("pids"), "pids.max")?;
+            rt.delete(&["--force"])?.ok()?;
+            remove_parents(rt.id());
+            ensure_eq("pids.max", found.as_str(), "77")
+        })
+        .mutation(|config| bundle::remove(config, "/linux/resources/pids"));
     cases.section("config-linux.md#cgroups-path", "1.0.0");
 }
 

@@ -252,9 +252,8 @@ fn update(cases: &mut Cases) {
     });
     cases.cli(&["B72"], "update --kernel-memory is accepted", |rt| {
         rt.running(&mut rt.bundle()?)?;
-        rt.command(&["update", "--kernel-memory=67108864", "--pids-limit=77", rt.id()])?
-            .ok()
-            .map(drop)
+        rt.command(&["update", "--kernel-memory=67108864", "--pids-limit=77", rt.id()])?.ok()?;
+        limit_of(rt, "77")
     });
 }
 

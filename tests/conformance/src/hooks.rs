@@ -64,14 +64,16 @@ pub(crate) fn register(cases: &mut Cases) {
         "create runs the hooks up to createContainer, start those up to poststart",
         by_command,
     );
-    cases.must(&["C14"], "the poststop hooks run after a failed createRuntime hook", |rt| {
-        let mut bundle = rt.bundle()?;
-        let log = hook_log(rt)?;
-        bundle.hook("createRuntime", &FAILING);
-        append(&mut bundle, "poststop", &log, "poststop");
-        rt.run(&bundle, &[])?.refused()?;
-        ensure_eq("poststop ran", fs::read_to_string(&log)?.as_str(), "poststop\n")
-    });
+    cases
+        .must(&["C14"], "the poststop hooks run after a failed createRuntime hook", |rt| {
+            let mut bundle = rt.bundle()?;
+            let log = hook_log(rt)?;
+            bundle.hook("createRuntime", &FAILING);
+            append(&mut bundle, "poststop", &log, "poststop");
+            rt.run(&bundle, &[])?.refused()?;
+            ensure_eq("poststop ran", fs::read_to_string(&log)?.as_str(), "poststop\n")
+        })
+        .mutation(no_hooks);
     cases.must(
         &["C17"],
         "the other poststop hooks run after one that fails, and delete succeeds",
@@ -84,19 +86,21 @@ pub(crate) fn register(cases: &mut Cases) {
             ensure_eq("the second ran", fs::read_to_string(&log)?.as_str(), "second\n")
         },
     );
-    cases.must(&["C18"], "poststop hooks run when delete is called, not before", |rt| {
-        let mut bundle = rt.bundle()?;
-        let log = hook_log(rt)?;
-        append(&mut bundle, "poststop", &log, "poststop");
-        rt.create(&bundle, &[])?.ok()?;
-        let pid = rt.pid()?;
-        rt.start()?.ok()?;
-        wait::exit_code(pid)?;
-        rt.state()?;
-        ensure_eq("ran before delete", fs::read_to_string(&log)?.as_str(), "")?;
-        rt.delete(&[])?.ok()?;
-        ensure_eq("ran with delete", fs::read_to_string(&log)?.as_str(), "poststop\n")
-    });
+    cases
+        .must(&["C18"], "poststop hooks run when delete is called, not before", |rt| {
+            let mut bundle = rt.bundle()?;
+            let log = hook_log(rt)?;
+            append(&mut bundle, "poststop", &log, "poststop");
+            rt.create(&bundle, &[])?.ok()?;
+            let pid = rt.pid()?;
+            rt.start()?.ok()?;
+            wait::exit_code(pid)?;
+            rt.state()?;
+            ensure_eq("ran before delete", fs::read_to_string(&log)?.as_str(), "")?;
+            rt.delete(&[])?.ok()?;
+            ensure_eq("ran with delete", fs::read_to_string(&log)?.as_str(), "poststop\n")
+        })
+        .mutation(no_hooks);
     cases.section("runtime.md#lifecycle", "1.3.0");
     cases.must(&["C16"], "a poststart hook that fails stops the container (since 1.3)", |rt| {
         let mut bundle = rt.bundle()?;
@@ -112,16 +116,18 @@ pub(crate) fn register(cases: &mut Cases) {
         )
     });
     cases.section("runtime.md#lifecycle", "1.0.0");
-    cases.must(&["C13"], "the poststart hooks run after the program was started", |rt| {
-        let out = rt.directory().join("program");
-        let mut bundle = rt.bundle()?;
-        let pid = "grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*'";
-        let script = format!("readlink /proc/$({pid})/exe > {}", out.display());
-        bundle.probe(&["sleep-until-signal"]).hook("poststart", &["/bin/sh", "-c", &script]);
-        rt.create(&bundle, &[])?.ok()?;
-        rt.start()?.ok()?;
-        ensure_eq("runs then", fs::read_to_string(out)?.trim_end().ends_with("/checker"), true)
-    });
+    cases
+        .must(&["C13"], "the poststart hooks run after the program was started", |rt| {
+            let out = rt.directory().join("program");
+            let mut bundle = rt.bundle()?;
+            let pid = "grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*'";
+            let script = format!("readlink /proc/$({pid})/exe > {}", out.display());
+            bundle.probe(&["sleep-until-signal"]).hook("poststart", &["/bin/sh", "-c", &script]);
+            rt.create(&bundle, &[])?.ok()?;
+            rt.start()?.ok()?;
+            ensure_eq("runs then", fs::read_to_string(out)?.trim_end().ends_with("/checker"), true)
+        })
+        .mutation(no_hooks);
     namespaces(cases);
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod annotations;
+mod bad_fields;
 mod bad_input;
 mod cgroups;
 mod commands;
@@ -87,6 +88,7 @@ fn register(cases: &mut Cases) {
     events::register(cases);
     kills::register(cases);
     bad_input::register(cases);
+    bad_fields::register(cases);
     exec::register(cases);
     exec_words::register(cases);
     exec_joins::register(cases);

@@ -117,39 +117,47 @@ pub(crate) fn register(cases: &mut Cases) {
             has(&rt.report(&bundle)?, "/mnt", option)
         });
     }
-    cases.must(&["D07"], "a bind mount with ro leaves its source writable", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle
-            .mount("/mnt", "bind", &rt.root().to_string_lossy(), &["bind", "ro"])
-            .probe(&["write", "/mnt"]);
-        rt.report(&bundle)?.denied("write", "/mnt")?;
-        fs::write(rt.root().join("written"), "x").context("write to the source")?;
-        fs::remove_file(rt.root().join("written")).context("remove it")
-    });
-    cases.must(&["D07"], "the option remount changes a mount of the container", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.mount("/mnt", "tmpfs", "tmpfs", &[]).mount(
-            "/mnt",
-            "tmpfs",
-            "tmpfs",
-            &["remount", "ro"],
-        );
-        has(&rt.report(&bundle)?, "/mnt", "ro")
-    });
+    cases
+        .must(&["D07"], "a bind mount with ro leaves its source writable", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle
+                .mount("/mnt", "bind", &rt.root().to_string_lossy(), &["bind", "ro"])
+                .probe(&["write", "/mnt"]);
+            rt.report(&bundle)?.denied("write", "/mnt")?;
+            fs::write(rt.root().join("written"), "x").context("write to the source")?;
+            fs::remove_file(rt.root().join("written")).context("remove it")
+        })
+        .mutation(|config| bundle::remove(config, "/mounts/6/options/1"));
+    cases
+        .must(&["D07"], "the option remount changes a mount of the container", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.mount("/mnt", "tmpfs", "tmpfs", &[]).mount(
+                "/mnt",
+                "tmpfs",
+                "tmpfs",
+                &["remount", "ro"],
+            );
+            has(&rt.report(&bundle)?, "/mnt", "ro")
+        })
+        .mutation(|config| bundle::remove(config, "/mounts/7"));
     recursive(cases);
     propagation(cases);
-    cases.may(&["D14"], "tmpcopyup fills a tmpfs with what it covers", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.file("/mnt/deep/file", "covered")?;
-        bundle.mount("/mnt", "tmpfs", "tmpfs", &["tmpcopyup"]).probe(&["read", "/mnt/deep/file"]);
-        let seen = rt.report(&bundle)?;
-        ensure_eq("type", seen.mount("/mnt")?["type"].as_str(), Some("tmpfs"))?;
-        ensure_eq(
-            "content",
-            seen.allowed("read", "/mnt/deep/file")?["text"].as_str(),
-            Some("covered"),
-        )
-    });
+    cases
+        .may(&["D14"], "tmpcopyup fills a tmpfs with what it covers", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.file("/mnt/deep/file", "covered")?;
+            bundle
+                .mount("/mnt", "tmpfs", "tmpfs", &["tmpcopyup"])
+                .probe(&["read", "/mnt/deep/file"]);
+            let seen = rt.report(&bundle)?;
+            ensure_eq("type", seen.mount("/mnt")?["type"].as_str(), Some("tmpfs"))?;
+            ensure_eq(
+                "content",
+                seen.allowed("read", "/mnt/deep/file")?["text"].as_str(),
+                Some("covered"),
+            )
+        })
+        .mutation(|config| bundle::remove(config, "/mounts/6/options/0"));
 }
 
 fn tmpfs(rt: &Runtime, options: &[&str], expected: &str) -> Outcome {

@@ -47,16 +47,19 @@ pub(crate) fn register(cases: &mut Cases) {
 fn absolute(rt: &Runtime) -> Outcome {
     let mut bundle = rt.bundle()?;
     let path = bundle.rootfs();
-    bundle.set("/root/path", path.to_string_lossy().into_owned());
-    rt.report(&bundle).map(drop)
+    bundle.file("/in-this-root", "")?;
+    bundle.set("/root/path", path.to_string_lossy().into_owned()).probe(&["stat", "/in-this-root"]);
+    rt.report(&bundle)?.allowed("stat", "/in-this-root").map(drop)
 }
 
 fn outside(rt: &Runtime) -> Outcome {
     let mut bundle = rt.bundle()?;
     let elsewhere = rt.directory().join("elsewhere");
+    bundle.file("/in-this-root", "")?;
     fs::rename(bundle.rootfs(), &elsewhere)?;
     bundle.set("/root/path", elsewhere.to_string_lossy().into_owned());
-    rt.report(&bundle).map(drop)
+    bundle.probe(&["stat", "/in-this-root"]);
+    rt.report(&bundle)?.allowed("stat", "/in-this-root").map(drop)
 }
 
 fn refuse(rt: &Runtime, pointer: &str, value: impl Into<Value>) -> Outcome {

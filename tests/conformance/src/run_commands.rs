@@ -67,10 +67,12 @@ fn create(cases: &mut Cases) {
     }
     cases.cli(&["B07"], "create --no-pivot gives a container with its own root", |rt| {
         let mut bundle = rt.bundle()?;
-        bundle.file("/only-inside", "")?;
-        bundle.probe(&["stat", "/only-inside", "stat", "/.."]);
+        bundle.file("/only-inside/file", "")?;
+        bundle.probe(&["stat", "/only-inside/..", "stat", "/.."]);
         let output = rt.run(&bundle, &["--no-pivot"])?.ok()?;
-        harness::Report::parse(&output.stdout())?.allowed("stat", "/only-inside").map(drop)
+        let seen = harness::Report::parse(&output.stdout())?;
+        let inode = seen.allowed("stat", "/only-inside/..")?["inode"].clone();
+        ensure_eq("inode of /..", &seen.allowed("stat", "/..")?["inode"], &inode)
     });
     cases.cli(&["B09"], "the container has a new session keyring", |rt| keyring(rt, &[], false));
     cases.cli(&["B08"], "create --no-new-keyring leaves the caller's session keyring", |rt| {
@@ -181,6 +183,7 @@ fn run(cases: &mut Cases) {
         let bundle = rt.bundle()?;
         rt.write(&bundle)?;
         rt.finish_living(rt.id(), rt.bundle_call("run", rt.id(), &bundle, &["--keep"]))?.ok()?;
+        rt.run(&bundle, &[])?.refused()?;
         ensure_eq("status", rt.status()?.as_str(), "stopped")
     });
     for signal in ["TERM", "INT", "HUP", "USR1", "QUIT"] {

@@ -167,11 +167,13 @@ fn defaults(cases: &mut Cases) {
         let rule = json!({ "names": ["no_such_call", "dup"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77 });
         ensure_eq("dup", call(rt, &profile(json!([rule])), "dup:77")?, json!({ "errno": 77 }))
     });
-    cases.must(&["K05"], "the process is in filter mode", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/linux/seccomp", profile(json!([])));
-        ensure_eq("mode", rt.report(&bundle)?.text("/seccomp"), "2")
-    });
+    cases
+        .must(&["K05"], "the process is in filter mode", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/linux/seccomp", profile(json!([])));
+            ensure_eq("mode", rt.report(&bundle)?.text("/seccomp"), "2")
+        })
+        .mutation(no_seccomp);
     for nnp in [true, false] {
         cases.must(&["K18"], format!("a filter is loaded with noNewPrivileges {nnp}"), move |rt| {
             let rule = json!({ "names": ["dup"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77 });
