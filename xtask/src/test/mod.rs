@@ -94,12 +94,33 @@ fn check(name: &'static str, command: &mut Command) -> Report {
     })
 }
 
-/// The crates' own tests. What fails is tried once more, alone and one by one: what then passes
-/// is named flaky, and does not fail the run.
+/// The crates' own tests.
 fn crates(repo: &Repo, args: &Args) -> Report {
     let filter: Vec<&str> = args.filter.as_deref().into_iter().collect();
-    let mut stage = Stage::libtest(cargo_test(repo, &filter));
-    let mut report = stage.execute("crates", LIMIT);
+    twice("crates", &filter, |arguments| {
+        let mut cargo = repo.cargo();
+        cargo.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+        cargo.args(arguments);
+        cargo
+    })
+}
+
+/// The runtime ended at every point of its commands, in a build that has these points.
+fn kills(repo: &Repo, args: &Args) -> Report {
+    let filter: Vec<&str> = args.filter.as_deref().into_iter().collect();
+    twice("kills", &filter, |arguments| {
+        let mut cargo = repo.cargo();
+        cargo.args(["test", "--package", "creel", "--features", "kill-points"]);
+        cargo.args(["--test", "kill_points", "--", "--show-output"]).args(arguments);
+        cargo
+    })
+}
+
+/// Tests of libtest. What fails is tried once more, alone and one by one: what then passes is named flaky, and does
+/// not fail the run.
+fn twice(name: &'static str, filter: &[&str], cargo: impl Fn(&[&str]) -> Command) -> Report {
+    let mut stage = Stage::libtest(cargo(filter));
+    let mut report = stage.execute(name, LIMIT);
     let failed = stage.failed_tests();
     if failed.is_empty() || failed.len() > 20 {
         return report;
@@ -107,23 +128,9 @@ fn crates(repo: &Repo, args: &Args) -> Report {
     output::note("once more, one by one: what failed");
     let mut again: Vec<&str> = vec!["--exact", "--test-threads=1"];
     again.extend(failed.iter().map(String::as_str));
-    let mut second = Stage::libtest(cargo_test(repo, &again));
-    report.forgive_flaky(&second.execute("crates", LIMIT));
+    let mut second = Stage::libtest(cargo(&again));
+    report.forgive_flaky(&second.execute(name, LIMIT));
     report
-}
-
-fn cargo_test(repo: &Repo, arguments: &[&str]) -> Command {
-    let mut cargo = repo.cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]).args(arguments);
-    cargo
-}
-
-/// The runtime ended at every point of its commands, in a build that has these points.
-fn kills(repo: &Repo, args: &Args) -> Report {
-    let mut cargo = repo.cargo();
-    cargo.args(["test", "--package", "creel", "--features", "kill-points"]);
-    cargo.args(["--test", "kill_points", "--", "--show-output"]).args(args.filter.as_deref());
-    Stage::libtest(cargo).execute("kills", LIMIT)
 }
 
 /// The stages with a runner of their own: name, package, and whether it runs in the machine.
