@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
 use anyhow::Context;
-use harness::{Bundle, Cases, Outcome, Report, Runtime, ensure_contains, ensure_eq, wait};
+use harness::{Bundle, Cases, Outcome, Output, Report, Runtime, ensure_contains, ensure_eq, wait};
 use serde_json::{Value, json};
 
 use crate::screen::Receiver;
@@ -35,12 +35,12 @@ pub(crate) fn report(rt: &Runtime, flags: &[&str], probes: &[&str]) -> anyhow::R
 }
 
 /// Executes a shell script.
-pub(crate) fn shell(rt: &Runtime, flags: &[&str], script: &str) -> anyhow::Result<harness::Output> {
+pub(crate) fn shell(rt: &Runtime, flags: &[&str], script: &str) -> anyhow::Result<Output> {
     rt.exec(flags, &["/bin/sh", "-c", script])
 }
 
 /// Writes a process for `--process` and executes it.
-pub(crate) fn process(rt: &Runtime, process: &Value) -> anyhow::Result<harness::Output> {
+pub(crate) fn process(rt: &Runtime, process: &Value) -> anyhow::Result<Output> {
     let file = rt.directory().join("process.json");
     fs::write(&file, process.to_string())?;
     rt.command(&["exec", "--process", file.to_str().unwrap_or_default(), rt.id()])
@@ -308,7 +308,7 @@ fn descriptors(cases: &mut Cases) {
         container(rt, |_| {})?;
         let receiver = Receiver::new(rt)?;
         let flags = ["--detach", "--pidfd-socket", receiver.path()];
-        let left = detach(rt, &flags, &["/checker", "sleep-until-signal"])?;
+        let left = detach_checker(rt, &flags)?;
         let pidfd = receiver.receive()?;
         let number = std::os::fd::AsRawFd::as_raw_fd(&pidfd);
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
@@ -346,7 +346,7 @@ fn detached(cases: &mut Cases) {
             format!("exec {flag} returns with the process in its cgroup"),
             move |rt| {
                 container(rt, |_| {})?;
-                let left = detach(rt, &[flag], &["/checker", "sleep-until-signal"])?;
+                let left = detach_checker(rt, &[flag])?;
                 let cgroups = |pid: i32| fs::read_to_string(format!("/proc/{pid}/cgroup"));
                 ensure_eq("cgroups", cgroups(left.pid)?, cgroups(rt.pid()?)?)?;
                 let line = fs::read_to_string(format!("/proc/{}/cmdline", left.pid))?;
@@ -371,12 +371,23 @@ impl Drop for Left {
     }
 }
 
+/// Leaves a checker that has reported: the signals that it waits for are blocked by then, and end nothing in a frozen container.
+pub(crate) fn detach_checker(rt: &Runtime, flags: &[&str]) -> anyhow::Result<Left> {
+    let (left, output) = execute(rt, flags, &["/checker", "sleep-until-signal"])?;
+    rt.report_of(&output)?;
+    Ok(left)
+}
+
 /// Executes a process and leaves it; its id is that of the pid file.
 pub(crate) fn detach(rt: &Runtime, flags: &[&str], arguments: &[&str]) -> anyhow::Result<Left> {
+    execute(rt, flags, arguments).map(|(left, _)| left)
+}
+
+fn execute(rt: &Runtime, flags: &[&str], arguments: &[&str]) -> anyhow::Result<(Left, Output)> {
     let file = rt.directory().join("pid");
     let words = flags.iter().copied().chain(["--pid-file", file.to_str().unwrap_or_default()]);
-    rt.exec(&words.collect::<Vec<_>>(), arguments)?.ok()?;
+    let output = rt.exec(&words.collect::<Vec<_>>(), arguments)?.ok()?;
     let text = fs::read_to_string(&file)?;
     let pid = text.trim().parse().with_context(|| format!("the pid file contains {text:?}"))?;
-    Ok(Left { pid })
+    Ok((Left { pid }, output))
 }

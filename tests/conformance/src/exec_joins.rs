@@ -8,7 +8,7 @@ use anyhow::Context;
 use harness::{Bundle, Cases, Outcome, Report, Runtime, cgroup, ensure_eq, expected, preset};
 use serde_json::{Value, json};
 
-use crate::exec::{container, detach, plain_process, process, report};
+use crate::exec::{container, detach_checker, plain_process, process, report};
 
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("cli#exec-joins", "");
@@ -130,7 +130,7 @@ fn cgroups(cases: &mut Cases) {
     for (name, change) in table {
         cases.cli(&["B32", "B50"], format!("exec joins every cgroup {name}"), move |rt| {
             container(rt, change)?;
-            let left = detach(rt, &["--detach"], &["/checker", "sleep-until-signal"])?;
+            let left = detach_checker(rt, &["--detach"])?;
             ensure_eq("cgroups", cgroup_lines(left.pid)?, cgroup_lines(rt.pid()?)?)
         });
     }
@@ -161,7 +161,7 @@ fn sub_cgroups(cases: &mut Cases) {
         container(rt, |_| {})?;
         make_below(rt, "below")?;
         let flags = ["--detach", "--cgroup", "below"];
-        let left = detach(rt, &flags, &["/checker", "sleep-until-signal"])?;
+        let left = detach_checker(rt, &flags)?;
         let own = cgroup_lines(std::process::id().cast_signed())?;
         for (line, of_init) in cgroup_lines(left.pid)?.into_iter().zip(cgroup_lines(rt.pid()?)?) {
             let wanted =
@@ -177,7 +177,7 @@ fn sub_cgroups(cases: &mut Cases) {
         container(rt, |_| {})?;
         make_below(rt, "below")?;
         let flags = ["--detach", "--cgroup", "pids:below"];
-        let left = detach(rt, &flags, &["/checker", "sleep-until-signal"])?;
+        let left = detach_checker(rt, &flags)?;
         let of_init = cgroup_lines(rt.pid()?)?;
         for (line, of_init) in cgroup_lines(left.pid)?.into_iter().zip(of_init) {
             let wanted = if line.0 == "pids" { of_init.1.join("below") } else { of_init.1.clone() };

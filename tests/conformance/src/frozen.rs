@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use harness::{Cases, Runtime, cgroup, ensure_contains, ensure_eq, wait};
 
-use crate::exec::{container, detach, send, shell};
+use crate::exec::{container, detach_checker, send, shell};
 
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("cli#pause", "");
@@ -51,7 +51,7 @@ fn freezing(cases: &mut Cases) {
     });
     cases.cli(&["I27"], "the processes of execs are frozen with the container", |rt| {
         container(rt, |_| {})?;
-        let left = detach(rt, &["--detach"], &["/checker", "sleep-until-signal"])?;
+        let left = detach_checker(rt, &["--detach"])?;
         rt.command(&["pause", rt.id()])?.ok()?;
         send(left.pid, 15)?;
         let pidfd = wait::pidfd(left.pid)?.context("the process is gone")?;
@@ -121,7 +121,7 @@ fn endings(cases: &mut Cases) {
         "kill --all KILL ends a paused container with all of its processes",
         |rt| {
             container(rt, |_| {})?;
-            let left = detach(rt, &["--detach"], &["/checker", "sleep-until-signal"])?;
+            let left = detach_checker(rt, &["--detach"])?;
             rt.command(&["pause", rt.id()])?.ok()?;
             let pid = rt.pid()?;
             rt.command(&["kill", "--all", rt.id(), "KILL"])?.ok()?;
@@ -135,7 +135,7 @@ fn endings(cases: &mut Cases) {
         "delete --force of a paused container leaves no process of an exec",
         |rt| {
             container(rt, |_| {})?;
-            let left = detach(rt, &["--detach"], &["/checker", "sleep-until-signal"])?;
+            let left = detach_checker(rt, &["--detach"])?;
             rt.command(&["pause", rt.id()])?.ok()?;
             let call = rt.call(["delete", "--force", rt.id()]).spawn()?;
             // Its reaper is this process: init ends after it.
