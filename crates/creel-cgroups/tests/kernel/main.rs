@@ -2,6 +2,31 @@
 //! also has a pure v2 view (its `unified` tree) and a pure v1 view (all but that).
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
+/// Makes a test of each function for each layout that it is about, so that what this machine cannot show is a skip of
+/// its own.
+macro_rules! on_each_layout {
+    ($($test:ident),* $(; with v2: $($v2:ident),*)? $(; with v1: $($v1:ident),*)? $(,)?) => {
+        mod hybrid {
+            tests_on!(Hybrid: $($test)* $($($v2)*)? $($($v1)*)?);
+        }
+        mod v1 {
+            tests_on!(V1: $($test)* $($($v1)*)?);
+        }
+        mod v2 {
+            tests_on!(V2: $($test)* $($($v2)*)?);
+        }
+    };
+}
+
+macro_rules! tests_on {
+    ($layout:ident: $($test:ident)*) => {
+        $(#[test]
+        fn $test() {
+            $crate::on(creel_cgroups::Layout::$layout, super::$test);
+        })*
+    };
+}
+
 mod devices;
 mod fake;
 mod lifecycle;
@@ -16,29 +41,61 @@ use std::{
     time::Duration,
 };
 
-use creel_cgroups::{Cgroup, CgroupPath, Hierarchies, Layout, Resources, Version};
+use creel_cgroups::{
+    Cgroup, CgroupPath, Controller, Controllers, Hierarchies, Layout, Resources, Version,
+};
 use rustix::process::{Pid, Signal};
 
 /// Nothing here takes as long; it is only there so that a fault does not hang the tests.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs a test on each layout.
-fn on_each_layout(test: impl Fn(&Hierarchies)) {
+/// Runs a test on a layout, if this machine can show it.
+fn on(layout: Layout, test: impl Fn(&Hierarchies)) {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: needs root");
         return;
     }
     let found = Hierarchies::detect(Path::new("/sys/fs/cgroup")).unwrap();
-    test(&found);
-    if found.layout() == Layout::Hybrid {
-        let v2 = Hierarchies::detect(Path::new("/sys/fs/cgroup/unified")).unwrap();
-        assert_eq!(v2.layout(), Layout::V2);
-        test(&v2);
-        let v1 = found.list().iter().filter(|h| h.version == Version::V1).cloned().collect();
-        let v1 = Hierarchies::from_list(found.root(), v1).unwrap();
-        assert_eq!(v1.layout(), Layout::V1);
-        test(&v1);
+    let shown = match (found.layout(), layout) {
+        (there, wanted) if there == wanted => found,
+        (Layout::Hybrid, Layout::V2) => {
+            Hierarchies::detect(Path::new("/sys/fs/cgroup/unified")).unwrap()
+        }
+        (Layout::Hybrid, _) => {
+            let v1 = found.list().iter().filter(|h| h.version == Version::V1).cloned().collect();
+            Hierarchies::from_list(found.root(), v1).unwrap()
+        }
+        (there, _) => return println!("skipped: the layout of this machine is {there:?}"),
+    };
+    assert_eq!(shown.layout(), layout);
+    test(&shown);
+}
+
+/// On v2 whether there is a controller is the kernel's to say; here it is asked before.
+fn has(hierarchies: &Hierarchies, controller: Controller) -> bool {
+    let v2 = hierarchies.list().iter().find(|h| h.name == ".").is_some_and(|_| {
+        let names = fs::read_to_string(hierarchies.root().join("cgroup.controllers")).unwrap();
+        Controllers::from_v2_names(&names).contains(controller)
+    });
+    v2 || hierarchies.v1(controller).is_some()
+}
+
+/// Whether a test cannot run for want of a controller; it has then said so.
+fn lacks(hierarchies: &Hierarchies, controller: Controller) -> bool {
+    let lacks = !has(hierarchies, controller);
+    if lacks {
+        println!("skipped: there is no controller {}", controller.v1_name());
     }
+    lacks
+}
+
+/// The same, for a controller of v2.
+fn lacks_on_v2(hierarchies: &Hierarchies, controller: Controller) -> bool {
+    let is_v1 = hierarchies.v1(controller).is_some();
+    if is_v1 {
+        println!("skipped: {} is in a v1 hierarchy", controller.v1_name());
+    }
+    is_v1 || lacks(hierarchies, controller)
 }
 
 /// A path that no other test uses.
