@@ -1,6 +1,6 @@
 //! `linux.resources.blockIO`.
 
-use super::{BlockIo, DeviceRate, DeviceWeight, compile::Compiler};
+use super::{BlockIo, DeviceRate, DeviceWeight, compiler::Compiler};
 use crate::{
     controller::Controller,
     settings::{IfMissing, Setting, Target},

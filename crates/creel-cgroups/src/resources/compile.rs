@@ -1,14 +1,13 @@
 //! From what is asked for to what is written: pure, one file for each group of settings.
 
-use std::borrow::Cow;
-
+use super::compiler::Compiler;
 use super::{BlockIo, HugepageLimit, Network, Pids, Rdma, Resources};
 use crate::{
     controller::Controller,
     devices::{self, Program},
     error::Refused,
     hierarchy::Hierarchies,
-    settings::{IfMissing, Setting, Settings, Target, Write},
+    settings::{IfMissing, Setting, Settings, Target},
 };
 
 impl Resources {
@@ -18,7 +17,7 @@ impl Resources {
     /// # Errors
     /// Everything that cannot be done, each by the name of its setting.
     pub fn compile(&self, hierarchies: &Hierarchies) -> Result<Settings, Vec<Refused>> {
-        let mut compiler = Compiler { hierarchies, writes: Vec::new(), refused: Vec::new() };
+        let mut compiler = Compiler::new(hierarchies);
         let device_program = compiler.devices(&self.devices);
         compiler.memory(&self.memory);
         compiler.cpu(&self.cpu);
@@ -37,70 +36,7 @@ impl Resources {
     }
 }
 
-/// Collects writes and refusals.
-pub(super) struct Compiler<'a> {
-    hierarchies: &'a Hierarchies,
-    writes: Vec<Write>,
-    refused: Vec<Refused>,
-}
-
 impl Compiler<'_> {
-    /// Where this controller's files are; refuses the setting if they are nowhere.
-    pub(super) fn place(&mut self, setting: &Setting, controller: Controller) -> Option<Target> {
-        if self.hierarchies.v1(controller).is_some() {
-            return Some(Target::V1(controller));
-        }
-        if controller.v2_name().is_some() && self.hierarchies.has_v2() {
-            return Some(Target::V2(Some(controller)));
-        }
-        let only = if controller.v2_name().is_none() { "v1 " } else { "" };
-        self.refuse(
-            setting.clone(),
-            format!("no {only}cgroup hierarchy has the {controller} controller"),
-        );
-        None
-    }
-
-    pub(super) fn refuse(&mut self, setting: Setting, reason: impl Into<String>) {
-        self.refused.push(Refused { setting, reason: reason.into() });
-    }
-
-    /// Adds a write; the caller may still change how it is done.
-    #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and literals")]
-    pub(super) fn write(
-        &mut self,
-        setting: Setting,
-        target: Target,
-        file: impl Into<Cow<'static, str>>,
-        value: impl ToString,
-    ) -> Entry<'_> {
-        self.writes.push(Write {
-            setting,
-            target,
-            file: file.into(),
-            value: value.to_string(),
-            if_missing: IfMissing::Fail,
-            any_order: false,
-            must_exceed: None,
-        });
-        Entry(self.writes.last_mut())
-    }
-
-    /// One value for a file of the same meaning on v1 and v2.
-    fn write_either(
-        &mut self,
-        setting: Setting,
-        target: Target,
-        [v1, v2]: [String; 2],
-        value: u64,
-    ) -> Entry<'_> {
-        let file = match target {
-            Target::V1(_) => v1,
-            Target::V2(_) => v2,
-        };
-        self.write(setting, target, file, value)
-    }
-
     fn devices(&mut self, rules: &[devices::Rule]) -> Option<Program> {
         if rules.is_empty() {
             return None;
@@ -229,30 +165,6 @@ impl Compiler<'_> {
             }
             Some(controller) => Ok(Target::V2(Some(controller))),
         }
-    }
-}
-
-/// The write that was just added.
-pub(super) struct Entry<'a>(Option<&'a mut Write>);
-
-impl Entry<'_> {
-    pub(super) fn if_missing(self, if_missing: IfMissing) -> Self {
-        self.with(|write| write.if_missing = if_missing)
-    }
-
-    pub(super) fn any_order(self) -> Self {
-        self.with(|write| write.any_order = true)
-    }
-
-    pub(super) fn must_exceed(self, file: Option<&'static str>) -> Self {
-        self.with(|write| write.must_exceed = file)
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Write)) -> Self {
-        if let Some(write) = &mut self.0 {
-            change(write);
-        }
-        self
     }
 }
 

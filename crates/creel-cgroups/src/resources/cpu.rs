@@ -1,6 +1,6 @@
 //! `linux.resources.cpu`.
 
-use super::{Cpu, compile::Compiler};
+use super::{Cpu, compiler::Compiler};
 use crate::{
     controller::Controller,
     settings::{IfMissing, Setting, Target},

@@ -1,6 +1,6 @@
 //! `linux.resources.memory`.
 
-use super::{Memory, compile::Compiler};
+use super::{Memory, compiler::Compiler};
 use crate::{
     controller::Controller,
     settings::{IfMissing, Setting, Target},

@@ -2,6 +2,7 @@
 
 mod block_io;
 mod compile;
+mod compiler;
 mod cpu;
 mod memory;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `process.capabilities` as bits, with a warning for each that cannot be given.
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::bundle::Capabilities;
 use crate::step;
 use crate::validate::capability;

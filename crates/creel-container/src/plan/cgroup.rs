@@ -11,7 +11,7 @@ use oci_spec::runtime::{
 };
 
 use super::Cgroup;
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::error::ConfigError;
 use crate::pointer::Pointer;
 use crate::validate::Faults;

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use super::mounts::dev_is_the_hosts;
 use crate::pointer::Pointer;
 use crate::step::{Device, DeviceKind, DeviceLink, Step};

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use oci_spec::runtime;
 
 use super::Hook;
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::pointer::Pointer;
 use crate::step::Step;
 use crate::validate::hook_lists;

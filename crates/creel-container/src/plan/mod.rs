@@ -17,6 +17,7 @@
 mod capabilities;
 mod cgroup;
 mod compile;
+mod compiler;
 mod devices;
 mod explain;
 mod hooks;
@@ -39,7 +40,8 @@ use crate::pointer::Pointer;
 use crate::step::{Kind, Program, Step, Text};
 
 pub(crate) use cgroup::{asked, setting_pointer};
-pub use compile::{PlanOptions, compile, compile_exec};
+pub use compile::{compile, compile_exec};
+pub use compiler::PlanOptions;
 pub use explain::{Explanation, explain, step_kinds};
 pub(crate) use namespaces::kind;
 pub(crate) use options::mount_options;

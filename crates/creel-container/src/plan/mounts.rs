@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use oci_spec::runtime::{self, LinuxNamespaceType};
 
 use super::Planned;
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use super::options::{self, Binding, Options};
 use crate::pointer::Pointer;
 use crate::step::{

@@ -3,7 +3,7 @@
 use oci_spec::runtime::{LinuxNamespaceType, LinuxTimeOffset};
 
 use super::Joined;
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::pointer::Pointer;
 use crate::step::{
     CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback, SessionKeyring, Step,

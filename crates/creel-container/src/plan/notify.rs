@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use super::options;
 use crate::notify::{DIRECTORY_INSIDE, SOCKET_INSIDE};
 use crate::pointer::Pointer;

@@ -7,7 +7,7 @@ use oci_spec::runtime::{
 };
 use oci_spec::runtime::{LinuxMemoryPolicy, MemoryPolicyFlagType};
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use super::{capabilities, rlimits, security};
 use crate::bundle::{self, Process};
 use crate::pointer::Pointer;

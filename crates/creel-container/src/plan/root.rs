@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use oci_spec::runtime::LinuxNamespaceType;
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::pointer::Pointer;
 use crate::step::{Chroot, MakeRoot, MoveRoot, Pivot, RootPropagation, RootReadonly, Step};
 

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::SeccompListener;
-use super::compile::Compiler;
+use super::compiler::Compiler;
 use crate::pointer::Pointer;
 use crate::step::{AppArmor, LoadSeccomp, Mask, ReadonlyPath, Selinux, Step};
 

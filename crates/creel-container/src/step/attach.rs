@@ -7,6 +7,7 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
+use super::number::number_text;
 use super::{Attributes, Failure, Op, Propagation, procfs};
 use crate::sys::mount::{MountAttr, Reach, attr, mount_flags, mount_setattr};
 
@@ -124,22 +125,10 @@ pub(super) fn by_path(
     mount: &OwnedFd,
     flags: libc::c_ulong,
 ) -> Result<(), Failure> {
-    let number = itoa(mount.as_raw_fd());
+    let number = number_text(mount.as_raw_fd());
     let name = CStr::from_bytes_until_nul(&number).unwrap_or(c"");
     let changed = procfs::in_descriptors(proc, || mount_flags(name, flags))?;
     changed.map_err(Failure::at(Op::Mount))
-}
-
-/// A descriptor's number as text, ended by NUL.
-pub(super) fn itoa(number: i32) -> [u8; 12] {
-    let mut digits = [0_u8; 12];
-    let mut rest = number.unsigned_abs();
-    let length = rest.checked_ilog10().map_or(1, |log| log as usize + 1);
-    for digit in digits.iter_mut().take(length).rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
-    digits
 }
 
 /// The `MS_*` flags of a remount that keeps what `present` (`ST_*`) says, but for the change.

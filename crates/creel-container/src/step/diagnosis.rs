@@ -5,12 +5,11 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{OFlags, Stat, StatVfsMountFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::program::{absolute, executable};
+use super::executable::{absolute, executable};
 use super::{Child, Failure, Op, procfs};
-use crate::root::Root;
 use crate::sys::machine;
 
 /// Interpreters of interpreters that the kernel follows (`BINPRM_MAX_RECURSION`, fs/exec.c).
@@ -176,30 +175,3 @@ fn machine_name(number: u16) -> Cow {
 }
 
 type Cow = std::borrow::Cow<'static, str>;
-
-/// Which directory of `name` the caller may not search.
-pub(super) fn closed_directory(root: &Root, name: &CStr) -> Vec<u8> {
-    let bytes = name.to_bytes();
-    let ends = bytes.iter().enumerate().filter(|&(at, &byte)| byte == b'/' && at > 0);
-    let mut reached: &[u8] = b"/";
-    for (end, _) in ends {
-        let head = bytes.get(..end).unwrap_or_default();
-        let opened = CString::new(head).map(|head| root.open_path(&head));
-        if !matches!(opened, Ok(Ok(_))) {
-            break;
-        }
-        reached = head;
-    }
-    [b"directory ".as_slice(), reached, b" may not be searched"].concat()
-}
-
-/// What forbids the execution of a regular file.
-pub(super) fn why_not_executable(file: &OwnedFd, stat: &Stat) -> Vec<u8> {
-    let noexec = rustix::fs::fstatvfs(file)
-        .is_ok_and(|filesystem| filesystem.f_flag.contains(StatVfsMountFlags::NOEXEC));
-    if noexec {
-        return b"it is on a mount with noexec".to_vec();
-    }
-    let (mode, uid, gid) = (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid);
-    format!("its mode is {mode:04o}, its owner {uid}:{gid}").into_bytes()
-}

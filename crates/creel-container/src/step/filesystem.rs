@@ -6,8 +6,9 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags};
 
-use super::attach::{Changed, Depth, change_detached, clone_of_host, itoa, remount_flags};
+use super::attach::{Changed, Depth, change_detached, clone_of_host, remount_flags};
 use super::mount::{Attributes, Filesystem, Mount, Source};
+use super::number::number_text;
 use super::{Child, Failure, Op, Text, copy_up, procfs};
 use crate::sys::mount::{Reach, attr, context_message};
 
@@ -151,7 +152,7 @@ impl Filesystem {
             }
         }
         let data = Text::new(data).ok_or(Failure::new(Op::Mount, Errno::INVAL))?;
-        let number = itoa(target.as_raw_fd());
+        let number = number_text(target.as_raw_fd());
         let name = std::ffi::CStr::from_bytes_until_nul(&number).unwrap_or(c"");
         procfs::in_descriptors(&child.proc, || {
             let source = self.source.as_c_str();

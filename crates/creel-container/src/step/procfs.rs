@@ -109,7 +109,7 @@ pub(crate) fn write(file: &OwnedFd, value: &[u8]) -> Result<(), Errno> {
 pub(super) fn reopen(proc: &OwnedFd, object: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno> {
     use std::os::fd::AsRawFd;
     let descriptors = open_self(proc, c"fd", OFlags::PATH | OFlags::DIRECTORY)?;
-    let number = super::attach::itoa(object.as_raw_fd());
+    let number = super::number::number_text(object.as_raw_fd());
     let name = CStr::from_bytes_until_nul(&number).map_err(|_| Errno::INVAL)?;
     // Only the magic link of our own descriptor is followed.
     rustix::fs::openat(&descriptors, name, flags | OFlags::CLOEXEC, Mode::empty())

@@ -1,12 +1,11 @@
 //! The program: found, and proven to be one, before create returns.
 
-use std::borrow::Cow;
-use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::ffi::CString;
 
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
+use super::executable::{absolute, executable};
 use super::rootfs::check_inside;
 use super::{Child, Failure, Op, Text, diagnosis};
 
@@ -83,36 +82,4 @@ impl LookUpProgram {
             ),
         })
     }
-}
-
-/// A relative name starts at the working directory, which is in the root.
-pub(super) fn absolute(name: &CStr) -> Result<Cow<'_, CStr>, Failure> {
-    if name.to_bytes().starts_with(b"/") {
-        return Ok(Cow::Borrowed(name));
-    }
-    let here = rustix::process::getcwd(Vec::new()).map_err(Failure::at(Op::Getcwd))?;
-    let whole = [here.to_bytes(), b"/", name.to_bytes()].concat();
-    CString::new(whole).map(Cow::Owned).map_err(|_| Failure::new(Op::LookUp, Errno::INVAL))
-}
-
-/// Opens `name` and proves that the caller may execute it.
-pub(super) fn executable(child: &Child, name: &CStr) -> Result<OwnedFd, Failure> {
-    use rustix::fs::FileType;
-    let failure = Failure::at(Op::LookUp);
-    let root = child.root()?;
-    let file = root.open_path(name).map_err(|errno| match errno {
-        Errno::ACCESS => failure(errno).with(&diagnosis::closed_directory(root, name)),
-        errno => failure(errno),
-    })?;
-    let stat = rustix::fs::fstat(&file).map_err(failure)?;
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    if kind == FileType::Directory {
-        return Err(failure(Errno::ACCESS).with(b"is a directory"));
-    }
-    if kind != FileType::RegularFile {
-        return Err(failure(Errno::ACCESS).with(b"is not a regular file"));
-    }
-    crate::sys::access::executable(&file)
-        .map_err(|errno| failure(errno).with(&diagnosis::why_not_executable(&file, &stat)))?;
-    Ok(file)
 }
