@@ -12,6 +12,7 @@ pub mod link_order;
 pub mod man;
 pub mod output;
 pub mod repo;
+pub mod soak;
 pub mod test;
 pub mod tidy;
 pub mod vm;

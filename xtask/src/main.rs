@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::repo::Repo;
-use xtask::{bench, build, conformance, demo, deps, link_order, man, output, test, tidy, vm};
+use xtask::{bench, build, conformance, demo, deps, link_order, man, output, soak, test, tidy, vm};
 
 /// The project's chores.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Run a runtime under real engines; arguments go to the runner
     Engines(conformance::Args),
+    /// Run commands at once for minutes, killed and signalled meanwhile, and look for wrong codes and leaks
+    Soak(soak::Args),
     /// Measure creel against other runtimes
     Bench(bench::Args),
     /// Write manual pages and shell completions
@@ -60,6 +62,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Deps(args) => deps::run(&repo, &args),
         Task::Conformance(args) => conformance::run(&repo, "conformance", &args),
         Task::Engines(args) => conformance::run(&repo, "engines", &args),
+        Task::Soak(args) => soak::run(&repo, &args),
         Task::Bench(args) => bench::run(&repo, &args),
         Task::Man(args) => man::run(&repo, &args),
         Task::Vm(args) => vm::run(&repo, &args),

@@ -46,6 +46,7 @@ mod screen;
 mod seccomp;
 mod seccomp_invalid;
 mod seccomp_notify;
+mod soak;
 mod spec_command;
 mod state;
 mod streams;
@@ -97,6 +98,7 @@ fn register(cases: &mut Cases) {
     credentials::register(cases);
     terminals::register(cases);
     foreground::register(cases);
+    soak::register(cases);
 }
 
 fn main() -> ExitCode {

@@ -74,8 +74,7 @@ impl Call {
         self.command.stdin(stdin).stdout(stdout).stderr(stderr);
         let line = describe(&self.command);
         let started = Instant::now();
-        let child = self.command.spawn().with_context(|| line.clone())?;
-        wait::own(child.id().cast_signed());
+        let child = wait::start_own(&mut self.command).with_context(|| line.clone())?;
         Ok(Running { child, line, base: self.base, limit: self.limit, started })
     }
 
@@ -256,6 +255,13 @@ impl Output {
     #[must_use]
     pub fn stdout_path(&self) -> PathBuf {
         self.base.with_extension("out")
+    }
+
+    /// Removes what was kept of the call, for a test that makes thousands.
+    pub fn forget(self) {
+        for extension in ["out", "err", "log", "in"] {
+            let _absent = fs::remove_file(self.base.with_extension(extension));
+        }
     }
 
     /// Everything about the call, for a person.

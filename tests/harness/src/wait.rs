@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,12 +61,17 @@ pub fn ended(pid: i32) -> anyhow::Result<()> {
 
 /// Programs that were started here and are waited for by who started them.
 static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-/// Exit codes of adopted processes that were reaped while something else was waited for.
-static REAPED: Mutex<BTreeMap<i32, i32>> = Mutex::new(BTreeMap::new());
+/// Exit codes of adopted processes that were reaped while something else was waited for, and when that was.
+static REAPED: Mutex<BTreeMap<i32, (i32, Instant)>> = Mutex::new(BTreeMap::new());
+/// A code that is older may be that of an earlier process with the number.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// Keeps a process from being reaped as an orphan.
-pub(crate) fn own(pid: i32) {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+/// Starts a process that is not reaped as an orphan, by no other thread and however quickly it ends.
+pub(crate) fn start_own(command: &mut Command) -> std::io::Result<Child> {
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = command.spawn()?;
+    own.insert(child.id().cast_signed());
+    Ok(child)
 }
 
 /// Ends what [`own`] began.
@@ -93,18 +99,25 @@ pub(crate) fn own_program(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool
 }
 
 fn reap_orphans() {
+    // Held all the time: a program that is just being started is listed, and is no orphan.
+    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     for pid in crate::leak::children(std::process::id().cast_signed()) {
-        let is_own = OWN.lock().unwrap_or_else(PoisonError::into_inner).contains(&pid);
-        let Some(id) = Pid::from_raw(pid).filter(|_| !is_own) else { continue };
+        let Some(id) = Pid::from_raw(pid).filter(|_| !own.contains(&pid)) else { continue };
         if let Ok(Some(status)) =
             waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
         {
             let code = status
                 .exit_status()
                 .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
-            REAPED.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, code.unwrap_or(-1));
+            let mut reaped = REAPED.lock().unwrap_or_else(PoisonError::into_inner);
+            reaped.insert(pid, (code.unwrap_or(-1), Instant::now()));
         }
     }
+}
+
+fn reaped(pid: i32) -> Option<i32> {
+    let mut reaped = REAPED.lock().unwrap_or_else(PoisonError::into_inner);
+    reaped.remove(&pid).filter(|(_, when)| when.elapsed() < REMEMBERED).map(|(code, _)| code)
 }
 
 /// How a process ended: its exit code, or 128 and the signal's number. Reaps it.
@@ -112,13 +125,17 @@ fn reap_orphans() {
 /// # Errors
 /// If it is no child of the caller (nor adopted by it), or runs longer than [`LIMIT`].
 pub fn exit_code(pid: i32) -> anyhow::Result<i32> {
-    if let Some(code) = REAPED.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid) {
+    if let Some(code) = reaped(pid) {
         return Ok(code);
     }
     ended(pid)?;
     let id = Pid::from_raw(pid).with_context(|| format!("{pid} is no process id"))?;
-    let status = waitid(WaitId::Pid(id), WaitIdOptions::EXITED)
-        .with_context(|| format!("wait for {pid}"))?;
+    let waited = waitid(WaitId::Pid(id), WaitIdOptions::EXITED);
+    // Another thread may have been quicker.
+    if let (Err(_), Some(code)) = (&waited, reaped(pid)) {
+        return Ok(code);
+    }
+    let status = waited.with_context(|| format!("wait for {pid}"))?;
     let status = status.with_context(|| format!("{pid} has no status"))?;
     let code =
         status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
