@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use creel_cgroups::SubCgroup;
-use creel_seccomp::Agent;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
@@ -147,10 +146,7 @@ impl Container {
         if process::ends_before(&init, Some(std::time::Instant::now())) {
             return Err(Error::State("cannot exec in a stopped container".to_owned()));
         }
-        let agent = plan.seccomp_listener.as_ref().map(|it| {
-            let path = std::str::from_utf8(it.path.as_bytes()).unwrap_or_default();
-            Agent::connect(Path::new(path))
-        });
+        let agent = plan.seccomp_listener.as_ref().map(process::connect_agent);
         Ok(Joiner {
             plan,
             init,
@@ -158,7 +154,7 @@ impl Container {
             root,
             cgroup: self.sub_cgroup(&options.cgroups)?,
             console: console(plan, options)?,
-            agent: agent.transpose().map_err(|error| process::listener_error(&error))?,
+            agent: agent.transpose()?,
             state: StateJson::new(record),
             preserved,
             relation: Relation::Child,

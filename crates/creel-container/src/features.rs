@@ -77,8 +77,14 @@ const MODES: [&str; 7] = [
 const MODE_FLAGS: [&str; 3] =
     ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
 /// What a config may change by an annotation: one that ends with a dot stands for all that begin so.
-const UNSAFE_ANNOTATIONS: [&str; 3] =
-    ["run.oci.hooks.", "run.oci.keep_original_groups", "run.oci.seccomp_fail_unknown_syscall"];
+const UNSAFE_ANNOTATIONS: [&str; 6] = [
+    "run.oci.hooks.",
+    "run.oci.keep_original_groups",
+    "run.oci.pidfd_receiver",
+    "run.oci.seccomp.",
+    "run.oci.seccomp_bpf_data",
+    "run.oci.seccomp_fail_unknown_syscall",
+];
 
 impl Features {
     /// The features of this build.

@@ -41,7 +41,7 @@ mod table;
 pub use action::{Action, ActionKind, ActionSet};
 pub use arch::Arch;
 pub use cache::Cache;
-pub use compile::{Compiled, Host, Instruction, Options, compile};
+pub use compile::{Compiled, Host, Instruction, Options, compile, ready};
 pub use error::{Error, Result};
 pub use flags::FilterFlags;
 pub use notify::{Agent, ContainerProcessState, ContainerState, Listener, SECCOMP_FD_NAME};

@@ -161,11 +161,13 @@ pub struct Hook {
     pub at: Pointer,
 }
 
-/// `linux.seccomp.listenerPath` and its metadata.
+/// Who answers for the seccomp filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeccompListener {
     /// The socket.
     pub path: Text,
     /// Sent as it is.
     pub metadata: String,
+    /// What names the socket: `linux.seccomp.listenerPath` or an annotation.
+    pub at: Pointer,
 }

@@ -16,7 +16,7 @@ use crate::step::{
     NoNewPrivileges, OomScoreAdj, Personality, Program, Scheduler, SetCapabilities, Step, Streams,
     Text, Umask, WorkingDirectory,
 };
-use crate::validate::number_list;
+use crate::validate::{annotation_is_on, number_list};
 
 /// Where programs are looked for when `process.env` has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -193,7 +193,7 @@ fn identity(c: &mut Compiler<'_>, process: &Process) {
     let user = &process.user;
     let mask = user.umask().unwrap_or(0o022);
     c.step(Pointer::new("process.user.umask"), Step::Umask(Umask { mask }));
-    let keep = security::annotation(c, "run.oci.keep_original_groups") == Some("1");
+    let keep = annotation_is_on(c.spec, "run.oci.keep_original_groups");
     let groups = (!keep).then(|| user.additional_gids().clone().unwrap_or_default());
     let identity = Identity { uid: user.uid(), gid: user.gid(), groups };
     c.step(Pointer::new("process.user"), Step::Identity(identity));

@@ -1,11 +1,21 @@
 //! What hides and what binds: masks, labels, the seccomp filter.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use creel_seccomp::{Compiled, Listener, Profile};
 
 use super::SeccompListener;
 use super::compiler::Compiler;
+use crate::error::ConfigError;
 use crate::pointer::Pointer;
 use crate::step::{AppArmor, LoadSeccomp, Mask, ReadonlyPath, Selinux, Step};
+use crate::validate::{SECCOMP_RECEIVER, annotation, annotation_is_on, annotation_place};
+
+/// A ready program instead of the profile, as base64.
+const BPF_DATA: &str = "run.oci.seccomp_bpf_data";
+/// Whether a name that no table knows is an error.
+const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
 /// `linux.maskedPaths`.
 pub(super) fn masked_paths(c: &mut Compiler<'_>) {
@@ -49,40 +59,68 @@ pub(super) fn labels(c: &mut Compiler<'_>, apparmor: Option<&str>, selinux: Opti
     }
 }
 
-/// `linux.seccomp`, compiled.
+/// The filter: `linux.seccomp` compiled, or the ready program of an annotation.
 pub(super) fn seccomp(c: &mut Compiler<'_>) {
-    let Some(seccomp) = c.linux.and_then(|linux| linux.seccomp().as_ref()) else { return };
-    let at = Pointer::new("linux.seccomp");
-    let mut options = creel_seccomp::Options::new(c.host.seccomp);
-    options.fail_unknown_syscall =
-        annotation(c, "run.oci.seccomp_fail_unknown_syscall") == Some("1");
-    let compiled = creel_seccomp::Profile::from_oci(seccomp)
-        .and_then(|profile| creel_seccomp::compile(&profile, &options));
-    let filter = match compiled {
-        Ok(filter) => filter,
-        Err(creel_seccomp::Error::Invalid { at: place, expected, found }) => {
-            let at = at.field(&place);
-            c.faults.push(crate::error::ConfigError::new(
-                at,
-                format!("expected {expected}"),
-                found,
-            ));
-            return;
+    let profile = c.linux.and_then(|linux| linux.seccomp().as_ref());
+    let profile = profile.map(Profile::from_oci).transpose();
+    let ready = annotation(c.spec, BPF_DATA);
+    let at = match ready {
+        Some(_) => annotation_place(BPF_DATA),
+        None => Pointer::new("linux.seccomp"),
+    };
+    let mut listener_at = Pointer::new("linux.seccomp.listenerPath");
+    let filter = profile.and_then(|mut profile| {
+        let mut agent = profile.as_mut().and_then(|it| it.listener_path.take());
+        if agent.is_none() {
+            agent = annotation(c.spec, SECCOMP_RECEIVER).map(PathBuf::from);
+            listener_at = annotation_place(SECCOMP_RECEIVER);
         }
-        Err(error) => return c.refuse(at, error.to_string()),
+        filter(c, ready, profile, agent)
+    });
+    let filter = match filter {
+        Ok(Some(filter)) => filter,
+        Ok(None) => return,
+        Err(error) => return refused(c, at, error),
     };
     c.plan
         .warnings
         .extend(filter.warnings.iter().map(|warning| format!("linux.seccomp.{warning}")));
-    let listener = seccomp.listener_path().as_deref().filter(|path| !path.as_os_str().is_empty());
-    if let Some(path) = listener {
-        let path = c.text(&at.field("listenerPath"), path.as_os_str().as_bytes());
-        let metadata = seccomp.listener_metadata().clone().unwrap_or_default();
-        c.plan.seccomp_listener = Some(SeccompListener { path, metadata });
+    if let Some(listener) = &filter.listener {
+        let path = c.text(&listener_at, listener.path.as_os_str().as_bytes());
+        let metadata = listener.metadata.clone().unwrap_or_default();
+        c.plan.seccomp_listener = Some(SeccompListener { path, metadata, at: listener_at });
     }
     c.step(at, Step::LoadSeccomp(LoadSeccomp { filter }));
 }
 
-pub(super) fn annotation<'a>(c: &Compiler<'a>, key: &str) -> Option<&'a str> {
-    c.spec.annotations.as_ref()?.get(key).map(String::as_str)
+fn filter(
+    c: &Compiler<'_>,
+    ready: Option<&str>,
+    profile: Option<Profile>,
+    agent: Option<PathBuf>,
+) -> creel_seccomp::Result<Option<Compiled>> {
+    let mut options = creel_seccomp::Options::new(c.host.seccomp);
+    options.fail_unknown_syscall = annotation_is_on(c.spec, FAIL_UNKNOWN);
+    match (ready, profile) {
+        (Some(text), profile) => {
+            let metadata = profile.as_ref().and_then(|it| it.listener_metadata.clone());
+            let listener = agent.map(|path| Listener { path, metadata });
+            let program = creel_seccomp::parse_raw(text)?;
+            creel_seccomp::ready(program, profile.as_ref(), listener, &options).map(Some)
+        }
+        (None, Some(mut profile)) => {
+            profile.listener_path = agent;
+            creel_seccomp::compile(&profile, &options).map(Some)
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn refused(c: &mut Compiler<'_>, at: Pointer, error: creel_seccomp::Error) {
+    if let creel_seccomp::Error::Invalid { at: place, expected, found } = error {
+        let at = Pointer::new("linux.seccomp").field(&place);
+        c.faults.push(ConfigError::new(at, format!("expected {expected}"), found));
+    } else {
+        c.refuse(at, error.to_string());
+    }
 }

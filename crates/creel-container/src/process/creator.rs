@@ -131,6 +131,7 @@ impl Creator<'_> {
         if let Some(path) = self.pidfd_socket {
             super::listener::send_pidfd(&super::listener::connect_pidfd_socket(path)?, init)?;
         }
+        super::listener::send_pidfd_to_receiver(&self.record.annotations, init)?;
         self.pid_file.map_or(Ok(()), |path| PidFile::open(path)?.write(init.pid))
     }
 

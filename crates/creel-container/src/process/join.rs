@@ -150,8 +150,8 @@ impl Joiner<'_> {
     fn hand_over(&self, launched: &Launched, listener: i32) -> Result<()> {
         match (&self.agent, &self.plan.seccomp_listener) {
             (Some(agent), Some(wanted)) if listener >= 0 => {
-                let metadata = wanted.metadata.clone();
-                super::listener::send(agent, launched, listener, (&self.state, "running", metadata))
+                let state = (&self.state, "running");
+                super::listener::send(agent, wanted, launched, listener, state)
             }
             _ => Ok(()),
         }

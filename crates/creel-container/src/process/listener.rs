@@ -1,5 +1,6 @@
 //! Sockets of the caller: connected by the creator, given descriptors by `SCM_RIGHTS`.
 
+use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,11 +17,9 @@ use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 use super::launch::Launched;
 use super::state_json::StateJson;
 use crate::error::{Error, Result, StepError};
-use crate::plan::Plan;
-use crate::pointer::Pointer;
+use crate::plan::{Plan, SeccompListener};
 use crate::step::Op;
-
-const LISTENER: &str = "linux.seccomp.listenerPath";
+use crate::validate::{PIDFD_RECEIVER, annotation_place};
 
 /// Connects to a stream socket.
 pub(crate) fn connect(path: &Path) -> Result<OwnedFd, Errno> {
@@ -77,7 +76,25 @@ pub(crate) fn send_pidfd(socket: &OwnedFd, launched: &Launched) -> Result<()> {
         .map_err(|errno| StepError::new("send the pidfd", Op::Send, errno).into())
 }
 
-/// Takes the filter's notification descriptor out of the child and gives it to the agent of `listenerPath`.
+/// Sends the pidfd to the socket that an annotation names.
+pub(crate) fn send_pidfd_to_receiver(
+    annotations: &BTreeMap<String, String>,
+    launched: &Launched,
+) -> Result<()> {
+    let Some(path) = annotations.get(PIDFD_RECEIVER).filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let sent =
+        connect_pidfd_socket(Path::new(path)).and_then(|socket| send_pidfd(&socket, launched));
+    sent.map_err(|mut error| {
+        if let Error::Step(step) = &mut error {
+            step.at = Some(annotation_place(PIDFD_RECEIVER));
+        }
+        error
+    })
+}
+
+/// Takes the filter's notification descriptor out of the child and gives it to the agent that the config names.
 pub(crate) fn hand_over(
     plan: &Plan,
     init: &Launched,
@@ -88,28 +105,33 @@ pub(crate) fn hand_over(
         Some(wanted) if listener >= 0 => wanted,
         Some(_) | None => return Ok(()),
     };
-    let path = std::str::from_utf8(wanted.path.as_bytes()).unwrap_or_default();
-    let agent = Agent::connect(Path::new(path)).map_err(|error| listener_error(&error))?;
-    send(&agent, init, listener, (state, "creating", wanted.metadata.clone()))
+    send(&connect_agent(wanted)?, wanted, init, listener, (state, "creating"))
 }
 
-/// Sends the descriptor `listener` of a process to an agent, with the container's state, status and metadata.
+/// Connects to an agent.
+pub(crate) fn connect_agent(wanted: &SeccompListener) -> Result<Agent> {
+    let path = std::str::from_utf8(wanted.path.as_bytes()).unwrap_or_default();
+    Agent::connect(Path::new(path)).map_err(|error| listener_error(wanted, &error))
+}
+
+/// Sends the descriptor `listener` of a process to an agent, with the container's state and status.
 pub(crate) fn send(
     agent: &Agent,
+    wanted: &SeccompListener,
     process: &Launched,
     listener: i32,
-    (state, status, metadata): (&StateJson, &str, String),
+    (state, status): (&StateJson, &str),
 ) -> Result<()> {
     let fd = pidfd_getfd(&process.pidfd, listener, PidfdGetfdFlags::empty()).map_err(|errno| {
         let mut error = StepError::new("fetch the notification descriptor", Op::Receive, errno);
-        error.at = Some(Pointer::new(LISTENER));
+        error.at = Some(wanted.at.clone());
         error
     })?;
     let message = ContainerProcessState {
         oci_version: state.oci_version.clone(),
         fds: vec![creel_seccomp::SECCOMP_FD_NAME.to_owned()],
         pid: process.pid,
-        metadata: Some(metadata).filter(|it| !it.is_empty()),
+        metadata: Some(wanted.metadata.clone()).filter(|it| !it.is_empty()),
         state: ContainerState {
             oci_version: state.oci_version.clone(),
             id: state.id.clone(),
@@ -119,10 +141,10 @@ pub(crate) fn send(
             annotations: state.annotations.clone().into_iter().collect(),
         },
     };
-    agent.send(&message, &[fd.as_fd()]).map_err(|error| listener_error(&error))
+    agent.send(&message, &[fd.as_fd()]).map_err(|error| listener_error(wanted, &error))
 }
 
 /// The error of an agent that cannot be reached.
-pub(crate) fn listener_error(error: &creel_seccomp::Error) -> Error {
-    Error::Cgroup { at: Some(Pointer::new(LISTENER)), line: None, message: error.to_string() }
+fn listener_error(wanted: &SeccompListener, error: &creel_seccomp::Error) -> Error {
+    Error::Cgroup { at: Some(wanted.at.clone()), line: None, message: error.to_string() }
 }

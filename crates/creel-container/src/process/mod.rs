@@ -32,7 +32,7 @@ pub(crate) use hook::ends_before;
 pub(crate) use join::{Joiner, PidFile};
 pub use launch::Launched;
 pub(crate) use listener::{
-    connect_as, connect_pidfd_socket, listener_error, send_descriptor, send_pidfd,
+    connect_agent, connect_as, connect_pidfd_socket, send_descriptor, send_pidfd,
 };
 pub(crate) use seal::MARK as SEALED;
 pub use seal::seal;

@@ -6,7 +6,8 @@ use oci_spec::runtime::{
 };
 
 use super::schedule::number_list;
-use super::{Faults, fault, namespace, quoted};
+use super::{Faults, SECCOMP_RECEIVER, annotation, fault, namespace, quoted};
+use crate::bundle::Spec;
 use crate::error::ConfigError;
 use crate::pointer::Pointer;
 
@@ -179,11 +180,14 @@ fn memory_policy_flags(policy: &LinuxMemoryPolicy, faults: &mut Faults) {
 }
 
 /// `linux.seccomp.listenerMetadata` goes to a listener (config-linux.md#seccomp).
-pub(super) fn seccomp_listener(linux: &Linux, faults: &mut Faults) {
-    let Some(seccomp) = linux.seccomp() else { return };
+pub(super) fn seccomp_listener(spec: &Spec, faults: &mut Faults) {
+    let Some(seccomp) = spec.linux.as_ref().and_then(|linux| linux.seccomp().as_ref()) else {
+        return;
+    };
+    let receiver = annotation(spec, SECCOMP_RECEIVER);
     let path = seccomp.listener_path().as_deref().filter(|path| !path.as_os_str().is_empty());
     let metadata = seccomp.listener_metadata().as_deref().unwrap_or_default();
-    if path.is_none() && !metadata.is_empty() {
+    if path.is_none() && receiver.is_none() && !metadata.is_empty() {
         faults.push(fault(
             "linux.seccomp.listenerMetadata",
             "a listenerPath is needed to send it to",

@@ -3,6 +3,7 @@
 //! Every fault of a config is collected: a command reports the first, `creel plan` all of them. A rule looks at the
 //! config alone; what depends on the host is decided in `plan`.
 
+mod annotations;
 mod hooks;
 mod linux;
 mod mounts;
@@ -22,6 +23,10 @@ use crate::bundle::{Process, Spec};
 use crate::error::ConfigError;
 use crate::pointer::Pointer;
 
+pub(crate) use annotations::{
+    PIDFD_RECEIVER, SECCOMP_RECEIVER, is_on as annotation_is_on, place as annotation_place,
+    value as annotation,
+};
 pub(crate) use hooks::lists as hook_lists;
 pub(crate) use mounts::is_bind;
 pub(crate) use names::{CAPABILITIES, capability};
@@ -64,7 +69,9 @@ const RULES: &[fn(&Spec, &mut Faults)] = &[
     top::root,
     top::hostname,
     top::domainname,
-    top::annotations,
+    annotations::keys,
+    annotations::sockets,
+    annotations::plugins,
     unsupported::platforms,
     mounts::destinations,
     mounts::types_and_sources,
@@ -72,6 +79,7 @@ const RULES: &[fn(&Spec, &mut Faults)] = &[
     mounts::need_a_namespace,
     hooks::paths,
     hooks::timeouts,
+    linux::seccomp_listener,
 ];
 
 const PROCESS_RULES: &[fn(&Process, &mut Faults)] = &[
@@ -100,7 +108,6 @@ const LINUX_RULES: &[fn(&Linux, &mut Faults)] = &[
     linux::devices,
     linux::personality,
     linux::memory_policy,
-    linux::seccomp_listener,
     resources::devices,
     resources::unified,
     unsupported::user_namespace,

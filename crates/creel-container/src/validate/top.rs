@@ -78,13 +78,6 @@ fn uts_name(key: &str, name: Option<&str>, spec: &Spec, faults: &mut Faults) {
     }
 }
 
-/// A key of `annotations` is not empty (config.md#annotations).
-pub(super) fn annotations(spec: &Spec, faults: &mut Faults) {
-    if spec.annotations.as_ref().is_some_and(|annotations| annotations.contains_key("")) {
-        faults.push(fault("annotations", "expected keys that are not empty", "an empty key"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::is_version_1;

@@ -23,6 +23,21 @@ fn the_top() {
             "annotations: expected keys that are not empty, found an empty key",
         ),
         (
+            "/annotations",
+            json!({ "run.oci.seccomp.receiver": "x", "run.oci.pidfd_receiver": "" }),
+            "annotations.run.oci.seccomp.receiver: expected an absolute path, found \"x\"",
+        ),
+        (
+            "/annotations",
+            json!({ "run.oci.pidfd_receiver": "./x" }),
+            "annotations.run.oci.pidfd_receiver: expected an absolute path, found \"./x\"",
+        ),
+        (
+            "/annotations",
+            json!({ "run.oci.seccomp.plugins": "x.so" }),
+            "annotations.run.oci.seccomp.plugins: not supported, an agent listens at linux.seccomp.listenerPath",
+        ),
+        (
             "/vm",
             json!({ "kernel": {} }),
             "vm: not supported, this is a runtime for Linux containers",

@@ -133,8 +133,25 @@ pub fn compile(profile: &Profile, options: &Options) -> Result<Compiled> {
         return Err(Error::TooLong { instructions: program.len() });
     }
     let notifies = profile.rules.iter().any(|rule| rule.action == Action::Notify);
-    let flags = filter_flags(profile, options.host.flags, notifies, &mut warnings)?;
+    let flags = filter_flags(profile.flags, options.host.flags, notifies, &mut warnings)?;
     let listener = listener(profile, notifies)?;
+    Ok(Compiled { program, flags, listener, warnings })
+}
+
+/// A ready program (see [`parse_raw`](crate::parse_raw)), to be loaded with the flags that `profile` names. With a
+/// listener its descriptor is asked for, whether or not an instruction notifies.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a flag that this kernel does not know.
+pub fn ready(
+    program: Vec<Instruction>,
+    profile: Option<&Profile>,
+    listener: Option<Listener>,
+    options: &Options,
+) -> Result<Compiled> {
+    let mut warnings = Vec::new();
+    let asked = profile.and_then(|profile| profile.flags);
+    let flags = filter_flags(asked, options.host.flags, listener.is_some(), &mut warnings)?;
     Ok(Compiled { program, flags, listener, warnings })
 }
 
@@ -168,12 +185,12 @@ fn check_actions(profile: &Profile, known: ActionSet) -> Result<()> {
 }
 
 fn filter_flags(
-    profile: &Profile,
+    asked: Option<FilterFlags>,
     known: FilterFlags,
     notifies: bool,
     warnings: &mut Vec<String>,
 ) -> Result<FilterFlags> {
-    let Some(mut flags) = profile.flags else {
+    let Some(mut flags) = asked else {
         // Not asked for: a kernel without it is no error.
         let default = FilterFlags::SPEC_ALLOW;
         let default = if known.has(default) { default } else { FilterFlags::EMPTY };
