@@ -26,7 +26,7 @@ pub(crate) fn register(cases: &mut Cases) {
                 format!("{what} at any place of a config is taken or refused, without a panic"),
                 move |rt| everywhere(rt, &value),
             )
-            .limit(90);
+            .limit(300);
     }
     users(cases);
     roots(cases);
@@ -180,12 +180,12 @@ fn texts(cases: &mut Cases) {
             bundle.set("/annotations", json!({ "huge": "x".repeat(100 << 20) }));
             bundle.write(None)?;
             let mut call = rt.bundle_call("create", rt.id(), &bundle, &[]);
-            call.limit = std::time::Duration::from_secs(60);
+            call.limit = std::time::Duration::from_secs(200);
             // Its config would not be of use in the message of a failure.
             let output = rt.finish_living(rt.id(), call)?;
             if output.code == 0 { Ok(()) } else { output.refused()?.exits(1).map(drop) }
         })
-        .limit(90);
+        .limit(300);
     cases.cli(&["C25"], "2 MB in the arguments altogether are refused in words", |rt| {
         let mut bundle = rt.bundle()?;
         let mut words = vec![String::from("/checker")];

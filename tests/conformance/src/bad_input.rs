@@ -56,10 +56,10 @@ fn texts(cases: &mut Cases) {
             text.extend_from_slice(b"1]");
             bundle.write_text(&text)?;
             let mut call = rt.bundle_call("create", rt.id(), &bundle, &[]);
-            call.limit = std::time::Duration::from_secs(60);
+            call.limit = std::time::Duration::from_secs(200);
             rt.finish_living(rt.id(), call)?.refused()?.exits(1).map(drop)
         })
-        .limit(90);
+        .limit(300);
     cases.cli(&["C25"], "a config.json that is a directory is refused", |rt| {
         let bundle = rt.bundle()?;
         fs::create_dir(bundle.path().join("config.json"))?;

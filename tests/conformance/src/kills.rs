@@ -13,11 +13,9 @@ const MOMENTS: u32 = 24;
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("cli#killed", "");
     for command in ["create", "run", "start", "exec", "delete"] {
-        cases.cli(
-            &["C11", "R06"],
-            format!("a {command} that is killed at any time leaves what delete --force removes"),
-            move |rt| sweep(rt, command),
-        );
+        let name =
+            format!("a {command} that is killed at any time leaves what delete --force removes");
+        cases.cli(&["C11", "R06"], name, move |rt| sweep(rt, command)).limit(300);
     }
 }
 

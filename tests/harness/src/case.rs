@@ -121,7 +121,7 @@ impl Case {
         self
     }
 
-    /// Gives the case more (or less) time than the default of 30 seconds.
+    /// Gives the case more (or less) time than the default of 120 seconds.
     pub fn limit(&mut self, seconds: u64) -> &mut Self {
         self.limit = Duration::from_secs(seconds);
         self
@@ -156,7 +156,7 @@ impl Cases {
     where
         F: Fn(&Runtime) -> Outcome + Send + Sync + 'static,
     {
-        let (section, since, limit) = (self.section, self.since, Duration::from_secs(30));
+        let (section, since, limit) = (self.section, self.since, Duration::from_secs(120));
         let (name, body): (_, Body) = (name.into(), Box::new(body));
         let case = Case {
             name,

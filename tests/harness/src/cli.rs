@@ -257,9 +257,17 @@ fn test(
             ));
         }
     };
-    let selected = selected.to_vec();
-    let plan =
-        Plan { binary: binary.to_path_buf(), selected, jobs: options.jobs, mutate: options.mutate };
+    let is_known = |index: &usize| {
+        let title = cases.list.get(*index).map(crate::case::Case::title);
+        title.is_some_and(|title| expected.reason(&title).is_some())
+    };
+    let plan = Plan {
+        binary: binary.to_path_buf(),
+        selected: selected.to_vec(),
+        known: selected.iter().copied().filter(is_known).collect(),
+        jobs: options.jobs,
+        mutate: options.mutate,
+    };
     let results = run.cases(cases, &plan, &done)?;
     print::progress("");
     Ok(RuntimeResults { name, version, results })

@@ -1,6 +1,7 @@
 //! Which runtimes there are, and what differs between them.
 
 use std::path::Path;
+use std::time::Duration;
 
 /// Which runtime a binary is: what differs between them is decided by this alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,17 @@ impl Flavor {
             Self::Runc => "runc",
             Self::Crun => "crun",
             Self::Youki => "youki",
+        }
+    }
+
+    /// How much of its time a case gets. creel never hangs, so that all of it is for slow machines; the others hang in
+    /// some cases, each of which costs its whole time.
+    #[must_use]
+    pub fn limit(self, limit: Duration) -> Duration {
+        match self {
+            Self::Creel => limit,
+            Self::Runc | Self::Crun => limit / 3,
+            Self::Youki => limit / 6,
         }
     }
 

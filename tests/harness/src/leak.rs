@@ -22,7 +22,7 @@ const PLACES: [&str; 10] = [
     "/run/netns",
 ];
 /// How long processes that have been killed may take to disappear.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Network links and named network namespaces of the machine, which no test's id may tell apart.
 #[must_use]

@@ -1,5 +1,6 @@
 //! Runs cases in parallel, each in a process of its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -11,7 +12,7 @@ use anyhow::{Context, bail};
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use serde_json::Value;
 
-use crate::{Cases, build, leak, rootfs, wait};
+use crate::{Cases, Flavor, build, leak, rootfs, wait};
 
 /// How a case ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Plan {
     pub selected: Vec<usize>,
     /// How many at a time.
     pub jobs: usize,
+    /// Those that are known to fail, which need no second try.
+    pub known: BTreeSet<usize>,
     /// Take away from each config what the case is about.
     pub mutate: bool,
 }
@@ -144,7 +147,10 @@ impl Run {
     }
 
     fn again(&self, cases: &Cases, plan: &Plan, results: &mut [CaseResult]) -> anyhow::Result<()> {
-        for result in results.iter_mut().filter(|result| result.status == Status::Failed) {
+        let doubtful = |result: &&mut CaseResult| {
+            result.status == Status::Failed && !plan.known.contains(&result.index)
+        };
+        for result in results.iter_mut().filter(doubtful) {
             let second = self.one(cases, plan, result.index, "-again")?;
             if second.status == Status::Passed {
                 let detail = format!("passed the second time; the first time:\n{}", result.detail);
@@ -180,12 +186,13 @@ impl Run {
             .stderr(File::options().append(true).open(&messages)?)
             .spawn()
             .context("start a worker")?;
-        let in_time = end_in_time(&mut child, case.limit)?;
+        let limit = Flavor::of(&plan.binary).limit(case.limit);
+        let in_time = end_in_time(&mut child, limit)?;
         let took = started.elapsed();
         let (mut status, mut detail) = read_result(&result, &messages);
         if !in_time {
             status = Status::Failed;
-            detail = format!("took longer than {:?}\n{detail}", case.limit);
+            detail = format!("took longer than {limit:?}\n{detail}");
         }
         for file in [&result, &messages] {
             let _absent = fs::remove_file(file);
