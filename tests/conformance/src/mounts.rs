@@ -101,6 +101,56 @@ pub(crate) fn register(cases: &mut Cases) {
         let made = fs::read_link(bundle.rootfs().join("mnt/made"))?;
         ensure_eq("leads to", made.to_str(), Some("/etc/passwd"))
     });
+    cases.cli(&["D21"], "copy-symlink binds what is no link (crun has it)", |rt| {
+        let file = rt.directory().join("file");
+        fs::write(&file, "bound")?;
+        let mut bundle = rt.bundle()?;
+        let options = ["bind", "copy-symlink"];
+        bundle.mount("/mnt/file", "bind", &file.to_string_lossy(), &options);
+        bundle.set("/root/readonly", false).probe(&["read", "/mnt/file"]);
+        let seen = rt.report(&bundle)?;
+        ensure_eq("length", seen.allowed("read", "/mnt/file")?["length"].as_i64(), Some(5))
+    });
+    cases.cli(&["D21"], "copy-symlink over another file is refused (crun has it)", |rt| {
+        let link = rt.directory().join("link");
+        symlink("/etc/passwd", &link)?;
+        let mut bundle = rt.bundle()?;
+        let options = ["bind", "copy-symlink"];
+        bundle.mount("/checker", "bind", &link.to_string_lossy(), &options);
+        rt.run(&bundle, &[])?.refused().map(drop)
+    });
+    cases.cli(&["D21"], "src-nofollow binds a link itself (crun has it)", |rt| {
+        let link = rt.directory().join("link");
+        symlink("/behind", &link)?;
+        let mut bundle = rt.bundle()?;
+        let options = ["bind", "src-nofollow"];
+        bundle.mount("/mnt/link", "bind", &link.to_string_lossy(), &options);
+        bundle.set("/root/readonly", false).probe(&["read", "/mnt/link"]);
+        rt.write(&bundle)?;
+        fs::write(bundle.rootfs().join("behind"), "inside")?;
+        let seen = rt.report(&bundle)?;
+        ensure_eq("length", seen.allowed("read", "/mnt/link")?["length"].as_i64(), Some(6))
+    });
+    cases.cli(&["D21"], "dest-nofollow covers a link itself (crun has it)", |rt| {
+        let file = rt.directory().join("file");
+        fs::write(&file, "bound")?;
+        let mut bundle = rt.bundle()?;
+        let options = ["bind", "dest-nofollow"];
+        bundle.mount("/mnt-link", "bind", &file.to_string_lossy(), &options);
+        bundle.set("/root/readonly", false).probe(&["read", "/mnt-link", "read", "/behind"]);
+        rt.write(&bundle)?;
+        symlink("/behind", bundle.rootfs().join("mnt-link"))?;
+        let seen = rt.report(&bundle)?;
+        ensure_eq("length", seen.allowed("read", "/mnt-link")?["length"].as_i64(), Some(5))?;
+        ensure_eq("errno behind", seen.denied("read", "/behind")?, 2)
+    });
+    for option in ["copy-symlink", "src-nofollow", "dest-nofollow"] {
+        cases.cli(&["D21"], format!("{option} with a tmpfs is refused"), move |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.mount("/mnt", "tmpfs", "tmpfs", &[option]);
+            rt.run(&bundle, &[])?.refused().map(drop)
+        });
+    }
     cases.section("config.md#mounts", "1.0.0");
     cases.must(&["D03"], "no mount of the host is seen in the container", |rt| {
         let seen = rt.report(&rt.bundle()?)?;

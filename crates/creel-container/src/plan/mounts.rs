@@ -9,8 +9,8 @@ use super::compiler::Compiler;
 use super::options::{self, Binding, Options};
 use crate::pointer::Pointer;
 use crate::step::{
-    Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Mount, MountKind, Remount, Step,
-    Text,
+    Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Links, Mount, MountKind, Remount,
+    Step, Text,
 };
 use crate::validate::is_bind;
 
@@ -47,6 +47,12 @@ fn one(c: &mut Compiler<'_>, at: Pointer, mount: &runtime::Mount) -> Planned {
     // Devices are made in a /dev that is read-only in the end: see `readonly_dev`.
     if destination.as_bytes() == b"/dev" && !binds && !options.remount && options.is_readonly() {
         options.writable();
+    }
+    if options.links != Links::default() && (options.remount || !binds) {
+        c.refuse(
+            at.field("options"),
+            "copy-symlink, src-nofollow and dest-nofollow are for bind mounts",
+        );
     }
     let kind = if options.remount {
         let settings = settings(c, &at, &options, true);
@@ -89,7 +95,8 @@ fn bind(c: &mut Compiler<'_>, at: &Pointer, mount: &runtime::Mount, options: &Op
     let ignored: Vec<&str> =
         options.superblock.iter().copied().chain(options.data.iter().copied()).collect();
     let ignored = ignored.into_iter().map(|option| c.text(at, option)).collect();
-    Bind { source, recursive: options.bind == Binding::Tree, ignored }
+    let recursive = options.bind == Binding::Tree;
+    Bind { source, recursive, links: options.links, ignored }
 }
 
 fn filesystem(

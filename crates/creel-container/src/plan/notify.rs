@@ -6,7 +6,7 @@ use super::compiler::Compiler;
 use super::options;
 use crate::notify::{DIRECTORY_INSIDE, SOCKET_INSIDE};
 use crate::pointer::Pointer;
-use crate::step::{Attributes, Bind, Mount, MountKind, Step, Text};
+use crate::step::{Attributes, Bind, Links, Mount, MountKind, Step, Text};
 
 const VARIABLE: &str = "NOTIFY_SOCKET=";
 
@@ -23,7 +23,12 @@ pub(super) fn directory(c: &mut Compiler<'_>) {
     let path = c.text(&at, source.as_os_str().as_bytes());
     let destination = c.text(&at, DIRECTORY_INSIDE);
     let step = Mount {
-        kind: MountKind::Bind(Bind { source: path, recursive: false, ignored: Vec::new() }),
+        kind: MountKind::Bind(Bind {
+            source: path,
+            recursive: false,
+            links: Links::default(),
+            ignored: Vec::new(),
+        }),
         destination,
         attributes: options::harmless(),
         recursive: Attributes::default(),

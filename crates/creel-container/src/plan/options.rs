@@ -1,6 +1,6 @@
 //! The options of a mount: the tables of config.md#posix-platform-mounts.
 
-use crate::step::{Attributes, Propagation};
+use crate::step::{Attributes, Links, Propagation};
 
 const RDONLY: u64 = 0x1;
 const NOSUID: u64 = 0x2;
@@ -26,11 +26,18 @@ enum Effect {
     Rbind,
     Remount,
     CopyUp,
+    /// What a bind does with symbolic links.
+    CopySymlink,
+    SrcNofollow,
+    DestNofollow,
     /// Accepted; the kernel has no such thing, or no longer.
     Nothing,
 }
 
-use Effect::{Atime, Bind, Clear, CopyUp, Nothing, Rbind, Remount, Set, Superblock};
+use Effect::{
+    Atime, Bind, Clear, CopySymlink, CopyUp, DestNofollow, Nothing, Rbind, Remount, Set,
+    SrcNofollow, Superblock,
+};
 
 /// Whether and what a mount binds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +56,7 @@ pub(super) struct Options<'a> {
     pub(super) bind: Binding,
     pub(super) remount: bool,
     pub(super) copy_up: bool,
+    pub(super) links: Links,
     pub(super) attributes: Attributes,
     pub(super) recursive: Attributes,
     pub(super) propagation: Vec<Propagation>,
@@ -84,6 +92,9 @@ impl<'a> Options<'a> {
             Rbind => self.bind = Binding::Tree,
             Remount => self.remount = true,
             CopyUp => self.copy_up = true,
+            CopySymlink => self.links.copy = true,
+            SrcNofollow => self.links.keep_source = true,
+            DestNofollow => self.links.keep_destination = true,
             Nothing => {}
         }
     }
@@ -124,7 +135,8 @@ fn change(attributes: &mut Attributes, effect: Effect) {
             attributes.set = attributes.set & !ATIME | mode;
             attributes.clear |= ATIME;
         }
-        Superblock(_) | Bind | Rbind | Remount | CopyUp | Nothing => {}
+        Superblock(_) | Bind | Rbind | Remount | CopyUp | CopySymlink | SrcNofollow
+        | DestNofollow | Nothing => {}
     }
 }
 
@@ -152,11 +164,15 @@ const ATTRIBUTES: [(&str, Effect); 18] = [
 ];
 
 /// The options that are neither attributes nor propagation words.
-const OTHERS: [(&str, Effect); 16] = [
+const OTHERS: [(&str, Effect); 19] = [
     ("bind", Bind),
     ("rbind", Rbind),
     ("remount", Remount),
     ("tmpcopyup", CopyUp),
+    // crun's.
+    ("copy-symlink", CopySymlink),
+    ("src-nofollow", SrcNofollow),
+    ("dest-nofollow", DestNofollow),
     ("sync", Superblock("sync")),
     ("async", Superblock("async")),
     ("dirsync", Superblock("dirsync")),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::step::{
-    Affinity, Attributes, CgroupMount, Device, DeviceKind, Filesystem, Identity, LoadSeccomp,
+    Affinity, Attributes, Bind, CgroupMount, Device, DeviceKind, Filesystem, Identity, LoadSeccomp,
     Mount, MountKind, Personality, Propagation, Rlimit, Scheduler, SetCapabilities, Step,
 };
 use crate::validate::CAPABILITIES;
@@ -114,6 +114,9 @@ impl fmt::Display for Mount {
             MountKind::Bind(bind) => {
                 let tree = if bind.recursive { "the tree " } else { "" };
                 write!(f, "bind {tree}{} on {}", bind.source, self.destination)?;
+                if bind.links.copy {
+                    f.write_str(", a link as a link")?;
+                }
             }
             MountKind::Remount(_) => write!(f, "remount {}", self.destination)?,
             MountKind::Cgroup(CgroupMount { namespaced: true, .. }) => {
@@ -139,6 +142,11 @@ fn options(mount: &Mount) -> Vec<String> {
         MountKind::Remount(remount) => remount.options.as_slice(),
         MountKind::Bind(_) | MountKind::Cgroup(_) => &[],
     };
+    if let MountKind::Bind(Bind { links, .. }) = &mount.kind {
+        let given =
+            [(links.keep_source, "src-nofollow"), (links.keep_destination, "dest-nofollow")];
+        words.extend(given.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));
+    }
     words.extend(data.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),
         None => key.to_string(),

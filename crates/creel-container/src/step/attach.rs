@@ -20,6 +20,15 @@ pub(super) enum Depth {
     Tree,
 }
 
+/// What a path means whose last part is a symbolic link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// What the link leads to.
+    Followed,
+    /// The link.
+    NotFollowed,
+}
+
 /// A detached clone of what `object` stands on.
 pub(super) fn clone_of(object: impl AsFd, depth: Depth) -> Result<OwnedFd, Failure> {
     let flags = OpenTreeFlags::AT_EMPTY_PATH | clone_flags(depth);
@@ -27,8 +36,12 @@ pub(super) fn clone_of(object: impl AsFd, depth: Depth) -> Result<OwnedFd, Failu
 }
 
 /// A detached clone of what a host path leads to. Only for paths that the container cannot influence, before the pivot.
-pub(super) fn clone_of_host(path: &CStr, depth: Depth) -> Result<OwnedFd, Errno> {
-    rustix::mount::open_tree(CWD, path, clone_flags(depth))
+pub(super) fn clone_of_host(path: &CStr, depth: Depth, end: End) -> Result<OwnedFd, Errno> {
+    let links = match end {
+        End::Followed => OpenTreeFlags::empty(),
+        End::NotFollowed => OpenTreeFlags::AT_SYMLINK_NOFOLLOW,
+    };
+    rustix::mount::open_tree(CWD, path, clone_flags(depth) | links)
 }
 
 /// A detached clone of an entry of a private mount.

@@ -6,7 +6,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string};
 
-use super::attach::{Changed, Depth, attach, change_attached, change_detached, clone_of_host};
+use super::attach::{Changed, Depth, End, attach, change_attached, change_detached, clone_of_host};
 use super::filesystem::{mounted, said};
 use super::mount::{Attributes, CgroupHierarchy, CgroupMount, Mount, Source};
 use super::{Child, Failure, Op, Text};
@@ -83,7 +83,7 @@ impl CgroupMount {
                 made => return made.map(|view| (view, Changed::Now)),
             }
         }
-        let view = clone_of_host(hierarchy.path.as_c_str(), Depth::Tree)
+        let view = clone_of_host(hierarchy.path.as_c_str(), Depth::Tree, End::Followed)
             .map_err(|errno| Failure::new(Op::OpenTree, errno).with(hierarchy.path.as_bytes()))?;
         let changed = change_detached(&view, Reach::Mount, Attributes { set, clear: 0 })?;
         Ok((view, changed))

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::attach::{Depth, attach, change_detached, clone_of_host};
+use super::attach::{Depth, End, attach, change_detached, clone_of_host};
 use super::mask::{self, READONLY};
 use super::{Child, ContainerPath, Failure, Op, Text};
 use crate::sys::mount::Reach;
@@ -97,8 +97,8 @@ impl Device {
 
     /// In a user namespace no device can be made: the host's is mounted, if it is the one that is asked for.
     fn bind(&self, child: &mut Child, parent: &OwnedFd, name: &[u8]) -> Result<(), Failure> {
-        let source =
-            clone_of_host(self.path.as_c_str(), Depth::Mount).map_err(Failure::at(Op::OpenTree))?;
+        let source = clone_of_host(self.path.as_c_str(), Depth::Mount, End::Followed)
+            .map_err(Failure::at(Op::OpenTree))?;
         self.check(&source)?;
         // A device is written to all the same, but its mode and owner, which are the host's, stay: a user namespace may
         // map root to root.

@@ -6,7 +6,7 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags};
 
-use super::attach::{Changed, Depth, change_detached, clone_of_host, remount_flags};
+use super::attach::{Changed, Depth, End, change_detached, clone_of_host, remount_flags};
 use super::mount::{Attributes, Filesystem, Mount, Source};
 use super::number::number_text;
 use super::{Child, Failure, Op, Text, copy_up, procfs};
@@ -121,7 +121,7 @@ impl Filesystem {
             b"proc" if procfs::is_own(&child.proc) => (c"/proc", set),
             _ => return Err(failure),
         };
-        let tree = clone_of_host(path, Depth::Tree).map_err(|_| failure)?;
+        let tree = clone_of_host(path, Depth::Tree, End::Followed).map_err(|_| failure)?;
         change_detached(&tree, Reach::Tree, Attributes { set, clear: 0 })?;
         Ok(tree)
     }

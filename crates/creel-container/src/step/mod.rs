@@ -39,8 +39,8 @@ pub(crate) use limits::{
 };
 pub(crate) use mask::{Mask, ReadonlyPath};
 pub(crate) use mount::{
-    Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Mount, MountKind, Propagation,
-    Remount,
+    Attributes, Bind, CgroupHierarchy, CgroupMount, Filesystem, Links, Mount, MountKind,
+    Propagation, Remount,
 };
 pub use namespace::Kind;
 pub(crate) use namespace::{CgroupNamespace, Domainname, Hostname, JoinNamespace, Loopback};

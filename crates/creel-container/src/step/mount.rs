@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::FsPickFlags;
 
 use super::attach::{
-    Changed, Depth, attach, change_attached, change_detached, clone_of_host, propagate,
+    Changed, Depth, End, attach, change_attached, change_detached, clone_of_host, propagate,
 };
 use super::{Child, ContainerPath, Failure, HostPath, Op, Text, filesystem, procfs};
 use crate::root::Root;
@@ -61,8 +61,22 @@ pub struct Bind {
     pub source: HostPath,
     /// `rbind`: with all mounts below.
     pub recursive: bool,
+    /// What happens with symbolic links.
+    pub links: Links,
     /// Superblock options that a bind cannot set and that are not errors (`sync`, `data=…`); named by `--debug`.
     pub ignored: Vec<Text>,
+}
+
+/// Symbolic links as the last part of a bind's names. Those before it are followed: on the host as everywhere, in the
+/// container inside its root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `copy-symlink`: a source that is a link is not bound, the same link is made at the destination.
+    pub copy: bool,
+    /// `src-nofollow`: a source that is a link is bound itself.
+    pub keep_source: bool,
+    /// `dest-nofollow`: a destination that is a link is covered itself.
+    pub keep_destination: bool,
 }
 
 /// `remount`: attributes change, nothing is mounted.
@@ -219,12 +233,17 @@ impl Mount {
 
 impl Bind {
     fn mount(&self, mount: &Mount, child: &mut Child) -> Result<(), Failure> {
+        if self.links.copy && self.copy_link(mount, child)? {
+            return Ok(());
+        }
         let depth = if self.recursive { Depth::Tree } else { Depth::Mount };
-        let tree = clone_of_host(self.source.as_c_str(), depth).map_err(|errno| {
-            Failure::new(Op::OpenTree, errno).with(&[b"source ", self.source.as_bytes()].concat())
-        })?;
+        let end = if self.links.keep_source { End::NotFollowed } else { End::Followed };
+        let source = clone_of_host(self.source.as_c_str(), depth, end);
+        let tree = source.map_err(|errno| self.failed(Op::OpenTree, errno))?;
         let stat = rustix::fs::fstat(&tree).map_err(Failure::at(Op::Stat))?;
-        let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        let target = if let Some(link) = self.kept_destination(mount, child)? {
+            link
+        } else if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             mount.directory(child)?.0
         } else {
             file_target(mount, child)?
@@ -233,6 +252,46 @@ impl Bind {
         let changed = change_detached(&tree, Reach::Mount, mount.attributes)?;
         change_detached(&tree, Reach::Tree, mount.recursive)?;
         mount.put(child, tree, &target, changed)
+    }
+
+    fn failed(&self, op: Op, errno: Errno) -> Failure {
+        Failure::new(op, errno).with(&[b"source ", self.source.as_bytes()].concat())
+    }
+
+    /// Makes the source's link at the destination, if the source is one. The same link may be there already.
+    fn copy_link(&self, mount: &Mount, child: &Child) -> Result<bool, Failure> {
+        let link = match rustix::fs::readlinkat(CWD, self.source.as_c_str(), Vec::new()) {
+            Err(Errno::INVAL) => return Ok(false),
+            read => read.map_err(|errno| self.failed(Op::Open, errno))?,
+        };
+        let (parent, name) = child
+            .root()?
+            .create_parent(mount.destination.as_c_str())
+            .map_err(Failure::at(Op::Openat2))?;
+        match rustix::fs::symlinkat(&link, &parent, name) {
+            Err(Errno::EXIST) => {
+                let there = rustix::fs::readlinkat(&parent, name, Vec::new());
+                if there.is_ok_and(|there| there == link) {
+                    return Ok(true);
+                }
+                Err(Failure::new(Op::Symlink, Errno::EXIST)
+                    .with(b"the destination is there and is not the same link"))
+            }
+            made => made.map(|()| true).map_err(Failure::at(Op::Symlink)),
+        }
+    }
+
+    /// The link at the destination, if it is one and shall be covered itself.
+    fn kept_destination(&self, mount: &Mount, child: &Child) -> Result<Option<OwnedFd>, Failure> {
+        if !self.links.keep_destination {
+            return Ok(None);
+        }
+        let link = match child.root()?.open_nofollow(mount.destination.as_c_str()) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened.map_err(Failure::at(Op::Openat2))?,
+        };
+        let stat = rustix::fs::fstat(&link).map_err(Failure::at(Op::Stat))?;
+        Ok((FileType::from_raw_mode(stat.st_mode) == FileType::Symlink).then_some(link))
     }
 }
 

@@ -2,6 +2,7 @@
 //! kernel shows. Everything it makes dies with the namespaces.
 
 mod device;
+mod links;
 mod mask;
 mod mount;
 mod old_kernel;

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 
 use super::{Sandbox, sandbox, text};
 use crate::step::{
-    Attributes, Bind, CgroupHierarchy, CgroupMount, Failure, Filesystem, Mount, MountKind, Op,
-    Propagation, Remount, Step,
+    Attributes, Bind, CgroupHierarchy, CgroupMount, Failure, Filesystem, Links, Mount, MountKind,
+    Op, Propagation, Remount, Step,
 };
 use crate::sys::mount::attr;
 
@@ -20,7 +20,7 @@ pub(super) fn filesystem(fstype: &str, options: &[(&str, Option<&str>)]) -> Moun
 
 pub(super) fn bind(source: &Path, recursive: bool) -> MountKind {
     let source = text(source.to_str().unwrap());
-    MountKind::Bind(Bind { source, recursive, ignored: Vec::new() })
+    MountKind::Bind(Bind { source, recursive, links: Links::default(), ignored: Vec::new() })
 }
 
 pub(super) fn mount(kind: MountKind, destination: &str) -> Mount {
