@@ -49,36 +49,56 @@ pub(crate) fn kill_all(record: &Record, signal: Signal) -> Result<()> {
     }
 }
 
+/// What happens to processes that are not the container's and are in its cgroup all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strangers {
+    /// They are waited for, and an error at last.
+    Kept,
+    /// They are killed.
+    Killed,
+}
+
 /// Removes it; kills what is in it before, unless another container is in it: that one keeps it. `opened` is the cgroup
 /// of `record`, if the caller has it open.
 pub(crate) fn remove(
     directory: &Directory,
     record: &Record,
     opened: Option<&Cgroup>,
+    strangers: Strangers,
 ) -> Result<()> {
     let of_record = if opened.is_none() { open(record)? } else { None };
     let Some(cgroup) = opened.or(of_record.as_ref()) else { return Ok(()) };
     // Mostly nothing is: then nothing has to be killed, thawed or waited for.
     if cgroup.remove_empty().map_err(|error| cgroup_error(&error))?
-        || !clear(directory, record, cgroup)?
+        || !clear(directory, record, cgroup, strangers)?
     {
         return Ok(());
     }
-    cgroup.remove(PATIENCE).map_err(|error| cgroup_error(&error))
+    cgroup.remove(PATIENCE).map_err(|error| match (&error, strangers) {
+        (creel_cgroups::Error::Populated { .. }, Strangers::Kept) => {
+            Error::State(format!("{error}; delete --force kills what is in it"))
+        }
+        _ => cgroup_error(&error),
+    })
 }
 
 /// Kills what the container, whose init has ended, left in its cgroup. False if another container is in it, too.
 ///
-/// Only a pid namespace that is another's outlives init. A creator that died before it had an init may have died before
+/// Only a pid namespace that is another's outlives init; others are strangers. A creator that died before it had an init may have died before
 /// it saw that the cgroup was another's: then what is in it is not ours to kill.
-pub(crate) fn clear(directory: &Directory, record: &Record, cgroup: &Cgroup) -> Result<bool> {
+pub(crate) fn clear(
+    directory: &Directory,
+    record: &Record,
+    cgroup: &Cgroup,
+    strangers: Strangers,
+) -> Result<bool> {
     if cgroup.processes().map_err(|error| cgroup_error(&error))?.is_empty() {
         return Ok(true);
     }
     if is_shared(directory, record) {
         return Ok(false);
     }
-    if record.init.is_some() && !record.own_pid_namespace {
+    if record.init.is_some() && (strangers == Strangers::Killed || !record.own_pid_namespace) {
         cgroup.kill_all(Signal::KILL).map_err(|error| cgroup_error(&error))?;
     }
     Ok(true)

@@ -5,7 +5,7 @@ use std::time::Instant;
 use creel_cgroups::Cgroup;
 use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::cgroup;
+use crate::cgroup::{self, Strangers};
 use crate::container::PATIENCE;
 use crate::error::{Error, Result, StepError};
 use crate::process;
@@ -27,7 +27,7 @@ pub(crate) fn stopped(directory: &Directory) -> Result<()> {
             )));
         }
     }
-    destroy(directory, &record, None)
+    destroy(directory, &record, None, Strangers::Kept)
 }
 
 /// Deletes the container of its creator, who knows what there is, whatever it does.
@@ -37,7 +37,7 @@ pub(crate) fn own(directory: &Directory, record: &Record, cgroup: Option<&Cgroup
         other => other?,
     };
     end_init(record)?;
-    destroy(directory, record, cgroup)
+    destroy(directory, record, cgroup, Strangers::Kept)
 }
 
 /// Deletes whatever there is of a container.
@@ -65,12 +65,17 @@ pub(crate) fn force(directory: &Directory) -> Result<()> {
     };
     process::kill_point::creator();
     end_init(&record)?;
-    destroy(directory, &record, None)
+    destroy(directory, &record, None, Strangers::Killed)
 }
 
-fn destroy(directory: &Directory, record: &Record, cgroup: Option<&Cgroup>) -> Result<()> {
+fn destroy(
+    directory: &Directory,
+    record: &Record,
+    cgroup: Option<&Cgroup>,
+    strangers: Strangers,
+) -> Result<()> {
     process::kill_point::creator();
-    cgroup::remove(directory, record, cgroup)?;
+    cgroup::remove(directory, record, cgroup, strangers)?;
     tracing::debug!("removed the cgroup of {}", directory.id());
     process::kill_point::creator();
     let hooks = record.hooks.poststop();

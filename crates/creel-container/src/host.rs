@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use creel_cgroups::Hierarchies;
+use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType};
 use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::bundle::{Process, Spec};
+use crate::plan::kind;
+use crate::step::Kind;
+use crate::validate::{SECCOMP_BPF_DATA, annotation, namespace_path};
 
 /// The host as a plan sees it.
 #[derive(Clone, Debug)]
@@ -21,13 +25,16 @@ pub struct Host {
     pub apparmor: bool,
     /// Whether SELinux is enabled.
     pub selinux: bool,
+    /// Namespaces that the config joins by a path and that are the caller's own: what is set in one is set on the host.
+    pub own_namespaces: Vec<Kind>,
 }
 
 impl Host {
     /// Asks this host for what the plan of `spec` depends on, and for nothing else.
     #[must_use]
     pub fn ask(spec: &Spec) -> Self {
-        let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some());
+        let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some())
+            || annotation(spec, SECCOMP_BPF_DATA).is_some();
         Self {
             cgroups: Hierarchies::detect(Path::new("/sys/fs/cgroup")).ok(),
             capabilities: permitted(),
@@ -39,6 +46,7 @@ impl Host {
                 && exists("/sys/kernel/security/apparmor"),
             selinux: (asks(spec, |process| &process.selinux_label) || mount_label(spec))
                 && exists("/sys/fs/selinux/enforce"),
+            own_namespaces: own_namespaces(spec),
         }
     }
 
@@ -52,6 +60,7 @@ impl Host {
             seccomp: creel_seccomp::Host::newest(creel_seccomp::Arch::native()),
             apparmor: false,
             selinux: false,
+            own_namespaces: Vec::new(),
         }
     }
 }
@@ -65,6 +74,34 @@ fn asks(spec: &Spec, label: impl Fn(&Process) -> &Option<String>) -> bool {
 fn mount_label(spec: &Spec) -> bool {
     let label = spec.linux.as_ref().and_then(|linux| linux.mount_label().as_ref());
     label.is_some_and(|label| !label.is_empty())
+}
+
+/// Asked only of those in which this config sets something.
+fn own_namespaces(spec: &Spec) -> Vec<Kind> {
+    let Some(linux) = &spec.linux else { return Vec::new() };
+    let has_sysctl = linux.sysctl().as_ref().is_some_and(|map| !map.is_empty());
+    let has_name = spec.hostname.is_some() || spec.domainname.is_some();
+    let is_asked = |namespace: &&LinuxNamespace| match namespace.typ() {
+        LinuxNamespaceType::Network | LinuxNamespaceType::Ipc => has_sysctl,
+        LinuxNamespaceType::Uts => has_sysctl || has_name,
+        LinuxNamespaceType::Mount
+        | LinuxNamespaceType::Pid
+        | LinuxNamespaceType::User
+        | LinuxNamespaceType::Cgroup
+        | LinuxNamespaceType::Time => false,
+    };
+    let joined = linux.namespaces().iter().flatten().filter(is_asked);
+    joined.filter(|namespace| is_own(namespace)).map(|namespace| kind(namespace.typ())).collect()
+}
+
+/// Whether its path leads to the caller's own. A path that leads nowhere fails when it is joined.
+fn is_own(namespace: &LinuxNamespace) -> bool {
+    let own = format!("/proc/self/ns/{}", kind(namespace.typ()).file());
+    let joined = namespace_path(namespace).map(rustix::fs::stat);
+    match (joined, rustix::fs::stat(own.as_str())) {
+        (Some(Ok(joined)), Ok(own)) => (joined.st_dev, joined.st_ino) == (own.st_dev, own.st_ino),
+        _ => false,
+    }
 }
 
 fn permitted() -> u64 {

@@ -18,7 +18,8 @@ impl Container {
     ///
     /// # Errors
     /// [`Error::State`] if the container has stopped or has no cgroup of its own; [`Error::Config`] for what cannot be
-    /// done, before anything is changed; [`Error::Cgroup`] for what the kernel refuses. What it had taken before stays.
+    /// done, before anything is changed; [`Error::Cgroup`] for what the kernel refuses: what it had taken before gets its value back,
+    /// but for limits of single devices and interfaces (`blockIO`, `rdma`, `network.priorities`), which stay.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
         let _lock = Lock::exclusive(self.directory())?;
         match self.status() {
@@ -37,7 +38,7 @@ impl Container {
         let settings = wanted.compile(cgroup.hierarchies()).map_err(refused)?;
         cgroup
             .enable(&settings)
-            .and_then(|()| cgroup.apply(&settings))
+            .and_then(|()| cgroup.change(&settings))
             .map_err(|error| cgroup_error(&error))
     }
 

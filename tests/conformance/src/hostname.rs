@@ -1,5 +1,7 @@
 //! `hostname` and `domainname`.
 
+use std::path::PathBuf;
+
 use harness::{Cases, Outcome, Runtime, bundle, ensure_eq};
 
 pub(crate) fn register(cases: &mut Cases) {
@@ -14,6 +16,11 @@ pub(crate) fn register(cases: &mut Cases) {
     );
     cases.must(&["E22", "F05"], "the host keeps its own hostname", host_unchanged);
     cases.must(&["E22"], "a hostname without a new uts namespace is refused", needs_uts);
+    cases.cli(
+        &["E22", "F05"],
+        "a hostname in the host's uts namespace, joined by its path, is refused (no peer does)",
+        hosts_uts,
+    );
     cases.section("config.md#domainname", "1.1.0");
     cases
         .must(&["E22"], "the container has the domainname of the config", domainname)
@@ -44,6 +51,15 @@ fn needs_uts(rt: &Runtime) -> Outcome {
     bundle.without_namespace("uts");
     rt.run(&bundle, &[])?.refused()?;
     Ok(())
+}
+
+fn hosts_uts(rt: &Runtime) -> Outcome {
+    let mut bundle = rt.bundle()?;
+    // The name that is there, so that a runtime that sets it does no harm.
+    bundle.set("/hostname", rustix::system::uname().nodename().to_string_lossy());
+    let own = PathBuf::from(format!("/proc/{}/ns/uts", std::process::id()));
+    bundle.namespace("uts", Some(&own));
+    rt.run(&bundle, &[])?.refused().map(drop)
 }
 
 fn domainname(rt: &Runtime) -> Outcome {

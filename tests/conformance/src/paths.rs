@@ -253,6 +253,22 @@ fn sysctl(cases: &mut Cases) {
             })
             .mutation(|config| bundle::remove(config, "/linux/sysctl"));
         if ["kernel.msgmax", "fs.mqueue.msg_max", "net.core.somaxconn"].contains(&key) {
+            let file = format!("/proc/sys/{}", key.replace('.', "/"));
+            let who = if namespace == "ipc" { " (no peer does)" } else { "" };
+            cases.cli(
+                &["J09"],
+                format!("the sysctl {key} in the host's {namespace} namespace, joined by its path, is refused{who}"),
+                move |rt| {
+                    // The value that is there, so that a runtime that sets it does no harm.
+                    let there = fs::read_to_string(&file)?;
+                    let short = if namespace == "network" { "net" } else { namespace };
+                    let own = PathBuf::from(format!("/proc/{}/ns/{short}", std::process::id()));
+                    let mut bundle = rt.bundle()?;
+                    bundle.namespace(namespace, Some(&own));
+                    bundle.set("/linux/sysctl", json!({ key: there.trim() }));
+                    rt.run(&bundle, &[])?.refused().map(drop)
+                },
+            );
             cases.must(
                 &["J09"],
                 format!("the sysctl {key} without a new {namespace} namespace is refused"),

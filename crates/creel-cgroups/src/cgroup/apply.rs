@@ -52,6 +52,44 @@ impl Cgroup {
         }
     }
 
+    /// As [`Cgroup::apply`], but if a setting is refused, those that were written before it get back the values that
+    /// they had. Not so what is kept by device or interface (`blockIO`, `rdma`, `network.priorities`), and the device
+    /// filter: these stay.
+    ///
+    /// # Errors
+    /// As [`Cgroup::apply`].
+    pub fn change(&self, settings: &Settings) -> Result<()> {
+        let before: Vec<Write> =
+            settings.writes.iter().filter_map(|write| self.as_it_is(write)).collect();
+        self.apply(settings).inspect_err(|_| {
+            // Neighbours (memory and swap, quota and burst) hold each other: what the first round could not set back,
+            // the second can.
+            for write in before.iter().rev().chain(&before) {
+                let _refused = self.put(write, &mut None);
+            }
+        })
+    }
+
+    /// What would set the file back to what it has now, if that is one value.
+    fn as_it_is(&self, write: &Write) -> Option<Write> {
+        let directory = self.directory(self.member_of(write)?).ok().flatten()?;
+        let value = read_file(directory, &write.file).ok()?;
+        let value = value.trim();
+        if value.contains('\n') || write.value.contains(':') {
+            return None;
+        }
+        // An empty list of cpus is written as a line; a write of nothing would change nothing.
+        let value = if value.is_empty() { "\n" } else { value }.to_owned();
+        Some(Write { value, must_exceed: None, if_missing: IfMissing::Skip, ..write.clone() })
+    }
+
+    fn member_of(&self, write: &Write) -> Option<&Member> {
+        match write.target {
+            Target::V1(controller) => self.v1_member(controller),
+            Target::V2(_) => self.v2_member(),
+        }
+    }
+
     /// Tries again what was refused, now that its neighbours are written, as long as something changes.
     fn again(&self, refused: &mut Vec<(&Write, Error)>) -> Result<()> {
         loop {
@@ -70,11 +108,7 @@ impl Cgroup {
     }
 
     fn put<'w>(&self, write: &'w Write, last: &mut Option<Last<'w>>) -> Result<()> {
-        let member = match write.target {
-            Target::V1(controller) => self.v1_member(controller),
-            Target::V2(_) => self.v2_member(),
-        };
-        let Some(member) = member else {
+        let Some(member) = self.member_of(write) else {
             return Err(Error::NoHierarchy { at: self.hierarchies.root().to_owned() });
         };
         let Some(directory) = self.directory(member)? else {

@@ -227,7 +227,45 @@ fn a_v2_controller_is_enabled_when_a_limit_needs_it_later(hierarchies: &Hierarch
     assert_eq!(guard.read("hugetlb.2MB.max"), "2097152");
 }
 
+fn a_change_that_is_refused_at_its_end_changes_nothing(hierarchies: &Hierarchies) {
+    let needed = [Controller::Memory, Controller::Cpu, Controller::Cpuset, Controller::Pids];
+    if needed.into_iter().any(|controller| lacks(hierarchies, controller)) {
+        return;
+    }
+    let set = |memory, quota, pids, cpus: &str| {
+        let bytes = if memory < 0 { memory } else { memory * MIB };
+        let memory = Memory { limit: Some(bytes), swap: Some(bytes), ..Memory::default() };
+        let cpus = Some(cpus.to_owned()).filter(|cpus| !cpus.is_empty());
+        let cpu = Cpu { quota: Some(quota), period: Some(100_000), cpus, ..Cpu::default() };
+        Resources { memory, cpu, pids: Pids { limit: Some(pids) }, ..Resources::default() }
+    };
+    let files = [
+        "memory.limit_in_bytes",
+        "memory.memsw.limit_in_bytes",
+        "memory.max",
+        "memory.swap.max",
+        "cpu.cfs_quota_us",
+        "cpu.max",
+        "cpuset.cpus",
+        "pids.max",
+    ];
+    let guard = Guard::new(hierarchies, &set(100, 20_000, 77, ""));
+    let values = || files.map(|file| guard.find(file));
+    let before = values();
+    assert!(before.iter().flatten().count() >= 4, "{before:?}");
+    // No machine has this cpu.
+    for (memory, quota) in [(50, 10_000), (200, 50_000), (-1, -1)] {
+        let settings = set(memory, quota, 5, "8000").compile(hierarchies).unwrap();
+        let error = guard.0.change(&settings).unwrap_err();
+        assert!(error.to_string().starts_with("linux.resources.cpu.cpus: "), "{error}");
+        assert_eq!(values(), before, "{memory}");
+    }
+    guard.0.change(&set(200, 50_000, 5, "0").compile(hierarchies).unwrap()).unwrap();
+    assert_eq!(guard.read("pids.max"), "5");
+}
+
 on_each_layout!(
+    a_change_that_is_refused_at_its_end_changes_nothing,
     memory_limits_can_be_raised_and_lowered,
     a_memory_limit_below_what_is_used_says_how_much_that_is,
     a_limit_of_processes_holds,

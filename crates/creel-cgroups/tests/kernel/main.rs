@@ -126,8 +126,12 @@ impl Guard {
 
     /// The text of a file, whichever hierarchy has it.
     fn read(&self, file: &str) -> String {
-        let found = self.0.paths().map(|(_, path)| path.join(file)).find(|path| path.exists());
-        fs::read_to_string(found.unwrap()).unwrap().trim().to_owned()
+        self.find(file).unwrap()
+    }
+
+    fn find(&self, file: &str) -> Option<String> {
+        let found = self.0.paths().map(|(_, path)| path.join(file)).find(|path| path.exists())?;
+        Some(fs::read_to_string(found).unwrap().trim().to_owned())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::step::{
     CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback, SessionKeyring, Step,
     Sysctl, Text,
 };
-use crate::validate::{namespace_path, sysctl_file};
+use crate::validate::{namespace_path, sysctl_file, sysctl_namespace};
 
 /// The kernel's type of a namespace of the config.
 pub(crate) const fn kind(typ: LinuxNamespaceType) -> Kind {
@@ -102,13 +102,26 @@ pub(super) fn cgroup(c: &mut Compiler<'_>) {
 pub(super) fn names(c: &mut Compiler<'_>) {
     if let Some(name) = c.spec.hostname.as_deref().filter(|name| !name.is_empty()) {
         let at = Pointer::new("hostname");
+        keep_off_host(c, &at, Kind::Uts);
         let name = c.text(&at, name);
         c.step(at, Step::Hostname(Hostname { name }));
     }
     if let Some(name) = c.spec.domainname.as_deref().filter(|name| !name.is_empty()) {
         let at = Pointer::new("domainname");
+        keep_off_host(c, &at, Kind::Uts);
         let name = c.text(&at, name);
         c.step(at, Step::Domainname(Domainname { name }));
+    }
+}
+
+/// Refuses what would be set in a namespace that is joined and is the caller's own.
+fn keep_off_host(c: &mut Compiler<'_>, at: &Pointer, kind: Kind) {
+    if c.host.own_namespaces.contains(&kind) {
+        let word = kind.word();
+        c.refuse(
+            at.clone(),
+            format!("it would change the host: the {word} namespace that is joined is the host's"),
+        );
     }
 }
 
@@ -131,7 +144,11 @@ pub(super) fn kernel_parameters(c: &mut Compiler<'_>) {
     entries.sort();
     for (key, value) in entries {
         let at = Pointer::new("linux.sysctl").field(key);
-        let file = c.text(&at, sysctl_file(key));
+        let file = sysctl_file(key);
+        if let Some(typ) = sysctl_namespace(&file) {
+            keep_off_host(c, &at, kind(typ));
+        }
+        let file = c.text(&at, file);
         let value = c.text(&at, value.as_str());
         c.step(at, Step::Sysctl(Sysctl { file, value }));
     }

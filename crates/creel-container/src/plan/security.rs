@@ -10,10 +10,10 @@ use super::compiler::Compiler;
 use crate::error::ConfigError;
 use crate::pointer::Pointer;
 use crate::step::{AppArmor, LoadSeccomp, Mask, ReadonlyPath, Selinux, Step};
-use crate::validate::{SECCOMP_RECEIVER, annotation, annotation_is_on, annotation_place};
+use crate::validate::{
+    SECCOMP_BPF_DATA, SECCOMP_RECEIVER, annotation, annotation_is_on, annotation_place,
+};
 
-/// A ready program instead of the profile, as base64.
-const BPF_DATA: &str = "run.oci.seccomp_bpf_data";
 /// Whether a name that no table knows is an error.
 const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
@@ -63,9 +63,9 @@ pub(super) fn labels(c: &mut Compiler<'_>, apparmor: Option<&str>, selinux: Opti
 pub(super) fn seccomp(c: &mut Compiler<'_>) {
     let profile = c.linux.and_then(|linux| linux.seccomp().as_ref());
     let profile = profile.map(Profile::from_oci).transpose();
-    let ready = annotation(c.spec, BPF_DATA);
+    let ready = annotation(c.spec, SECCOMP_BPF_DATA);
     let at = match ready {
-        Some(_) => annotation_place(BPF_DATA),
+        Some(_) => annotation_place(SECCOMP_BPF_DATA),
         None => Pointer::new("linux.seccomp"),
     };
     let mut listener_at = Pointer::new("linux.seccomp.listenerPath");

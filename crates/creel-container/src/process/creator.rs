@@ -16,6 +16,7 @@ use super::join::PidFile;
 use super::launch::{Launched, launch};
 use super::state_json::StateJson;
 use super::{cgroup_error, describe, kill_point};
+use crate::cgroup::Strangers;
 use crate::error::{Error, Result, StepError};
 use crate::plan::{Hook, Plan};
 use crate::state::{
@@ -243,7 +244,9 @@ impl Creator<'_> {
         }
         if let Some(cgroup) = cgroup {
             // Another container may have come into it meanwhile.
-            if crate::cgroup::clear(self.directory, &self.record, cgroup).unwrap_or(false) {
+            if crate::cgroup::clear(self.directory, &self.record, cgroup, Strangers::Kept)
+                .unwrap_or(false)
+            {
                 let _ = cgroup.undo_create(PATIENCE);
             }
         }

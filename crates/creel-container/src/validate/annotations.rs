@@ -7,6 +7,8 @@ use crate::pointer::Pointer;
 
 /// The socket of a seccomp agent, for a profile that names none.
 pub(crate) const SECCOMP_RECEIVER: &str = "run.oci.seccomp.receiver";
+/// A ready filter instead of the profile, as base64.
+pub(crate) const SECCOMP_BPF_DATA: &str = "run.oci.seccomp_bpf_data";
 /// The socket that gets the pidfd of init.
 pub(crate) const PIDFD_RECEIVER: &str = "run.oci.pidfd_receiver";
 /// Libraries that answer for the filter, in the runtime's own process.

@@ -24,13 +24,13 @@ use crate::error::ConfigError;
 use crate::pointer::Pointer;
 
 pub(crate) use annotations::{
-    PIDFD_RECEIVER, SECCOMP_RECEIVER, is_on as annotation_is_on, place as annotation_place,
-    value as annotation,
+    PIDFD_RECEIVER, SECCOMP_BPF_DATA, SECCOMP_RECEIVER, is_on as annotation_is_on,
+    place as annotation_place, value as annotation,
 };
 pub(crate) use hooks::lists as hook_lists;
 pub(crate) use mounts::is_bind;
 pub(crate) use names::{CAPABILITIES, capability};
-pub(crate) use namespaces::sysctl_file;
+pub(crate) use namespaces::{sysctl_file, sysctl_namespace};
 pub(crate) use schedule::number_list;
 
 /// The faults found so far.

@@ -130,7 +130,8 @@ pub(crate) fn sysctl_file(key: &str) -> String {
     }
 }
 
-fn sysctl_namespace(file: &str) -> Option<LinuxNamespaceType> {
+/// The type of namespace that a kernel parameter belongs to.
+pub(crate) fn sysctl_namespace(file: &str) -> Option<LinuxNamespaceType> {
     const IPC: [&str; 12] = [
         "kernel/msgmax",
         "kernel/msgmnb",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use creel_container::{Bundle, Host, PlanOptions, Report, compile};
+use creel_container::{Bundle, Host, Kind, PlanOptions, Report, compile};
 use serde_json::json;
 
 use crate::{config, host, lines_of, lines_on};
@@ -246,4 +246,43 @@ fn the_notification_socket_is_mounted_unless_the_config_has_its_own() {
     assert_eq!(plan_of(json!({})), (Some(mounted.to_owned()), true));
     let own = json!({ "process": { "env": ["NOTIFY_SOCKET=/run/notify/notify.sock"] } });
     assert_eq!(plan_of(own), (None, false));
+}
+
+#[test]
+fn nothing_is_set_in_a_namespace_of_the_hosts_that_is_joined() {
+    let change = json!({ "hostname": "h", "linux": {
+        "namespaces": [
+            { "type": "mount" },
+            { "type": "network", "path": "/proc/1/ns/net" },
+            { "type": "ipc", "path": "/proc/1/ns/ipc" },
+            { "type": "uts", "path": "/proc/1/ns/uts" },
+        ],
+        "sysctl": { "net.core.somaxconn": "5", "kernel.msgmax": "5", "fs.mqueue.msg_max": "5" } } });
+    assert!(
+        lines_on(&config(change.clone()), &host()).iter().any(|line| line.contains("somaxconn"))
+    );
+    let mut host = host();
+    host.own_namespaces = vec![Kind::Network, Kind::Ipc, Kind::Uts];
+    insta::assert_snapshot!(lines_on(&config(change), &host).join("\n"), @r"
+    fault hostname (config.json:1): it would change the host: the uts namespace that is joined is the host's
+    fault linux.sysctl.fs.mqueue.msg_max (config.json:1): it would change the host: the ipc namespace that is joined is the host's
+    fault linux.sysctl.kernel.msgmax (config.json:1): it would change the host: the ipc namespace that is joined is the host's
+    fault linux.sysctl.net.core.somaxconn (config.json:1): it would change the host: the network namespace that is joined is the host's
+    ");
+}
+
+#[test]
+fn the_callers_own_namespaces_are_known_by_their_files() {
+    let own = ["net", "ipc", "uts"].map(|name| format!("/proc/self/ns/{name}"));
+    let change = json!({ "hostname": "h", "linux": {
+        "namespaces": [
+            { "type": "mount" },
+            { "type": "network", "path": own[0] },
+            { "type": "ipc", "path": own[2] },
+            { "type": "uts", "path": own[2] },
+        ],
+        "sysctl": { "net.core.somaxconn": "5" } } });
+    let text = serde_json::to_vec(&config(change)).unwrap();
+    let bundle = Bundle::parse(PathBuf::from("/b"), PathBuf::from("/b/config.json"), text).unwrap();
+    assert_eq!(Host::ask(&bundle.spec).own_namespaces, [Kind::Network, Kind::Uts]);
 }
