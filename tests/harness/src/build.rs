@@ -24,8 +24,10 @@ pub fn checker() -> anyhow::Result<PathBuf> {
     if beside.is_file() {
         return Ok(beside);
     }
-    let target =
-        runner.ancestors().nth(2).context("the runner is in no target directory")?.join("checker");
+    // Programs are in a directory of their profile, tests in `deps` below it.
+    let depth = 2 + usize::from(runner.parent().is_some_and(|it| it.ends_with("deps")));
+    let target = runner.ancestors().nth(depth).context("the runner is in no target directory")?;
+    let target = target.join("checker");
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "checker", "--target", TARGET, "--target-dir"])
         .arg(&target)

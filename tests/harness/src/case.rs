@@ -84,6 +84,8 @@ pub struct Case {
     pub limit: Duration,
     /// It is run only when `slow` cases are asked for.
     pub slow: bool,
+    /// If it fails, it is not tried again.
+    pub once: bool,
     pub(crate) body: Body,
 }
 
@@ -166,6 +168,7 @@ impl Cases {
             level,
             mutation: None,
             slow: false,
+            once: false,
             alone: false,
             limit,
             body,

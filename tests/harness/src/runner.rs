@@ -147,8 +147,11 @@ impl Run {
     }
 
     fn again(&self, cases: &Cases, plan: &Plan, results: &mut [CaseResult]) -> anyhow::Result<()> {
+        let is_final = |index: usize| {
+            plan.known.contains(&index) || cases.list.get(index).is_some_and(|case| case.once)
+        };
         let doubtful = |result: &&mut CaseResult| {
-            result.status == Status::Failed && !plan.known.contains(&result.index)
+            result.status == Status::Failed && !is_final(result.index)
         };
         for result in results.iter_mut().filter(doubtful) {
             let second = self.one(cases, plan, result.index, "-again")?;

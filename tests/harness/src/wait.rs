@@ -131,9 +131,12 @@ pub fn exit_code(pid: i32) -> anyhow::Result<i32> {
     ended(pid)?;
     let id = Pid::from_raw(pid).with_context(|| format!("{pid} is no process id"))?;
     let waited = waitid(WaitId::Pid(id), WaitIdOptions::EXITED);
-    // Another thread may have been quicker.
-    if let (Err(_), Some(code)) = (&waited, reaped(pid)) {
-        return Ok(code);
+    if waited.is_err() {
+        // Another thread was quicker: when it has reaped all, it has told all.
+        drop(OWN.lock());
+        if let Some(code) = reaped(pid) {
+            return Ok(code);
+        }
     }
     let status = waited.with_context(|| format!("wait for {pid}"))?;
     let status = status.with_context(|| format!("{pid} has no status"))?;

@@ -18,8 +18,9 @@ const WORKERS: u64 = 8;
 
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("cli#soak", "");
-    let seconds = variable("SOAK_SECONDS").unwrap_or(5);
-    cases
+    let asked = variable("SOAK_SECONDS");
+    let seconds = asked.unwrap_or(5);
+    let case = cases
         .cli(
             &["B32", "B58", "R06"],
             "commands at once, killed and signalled meanwhile, end with the right codes and leave nothing",
@@ -27,6 +28,7 @@ pub(crate) fn register(cases: &mut Cases) {
         )
         .limit(seconds + 120)
         .alone();
+    case.once = asked.is_some();
 }
 
 fn variable(name: &str) -> Option<u64> {
