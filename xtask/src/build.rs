@@ -32,13 +32,16 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 pub fn creel(repo: &Repo) -> Result<PathBuf> {
     let program = ordered(repo, "strip=symbols")?;
     let bytes = std::fs::read(&program)?;
-    let has_points = bytes.windows(KILL_POINT.len()).any(|window| window == KILL_POINT);
-    ensure!(!has_points, "{} has the kill points of tests", program.display());
+    for (word, what) in FOR_TESTS {
+        let has_it = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        ensure!(!has_it, "{} has the {what} of tests", program.display());
+    }
     Ok(program)
 }
 
-/// What a build with the feature `kill-points` reads; no release may.
-const KILL_POINT: &[u8] = b"CREEL_KILL_AT";
+/// Variables that a build with one of the features for tests reads, and what it has; no release may.
+const FOR_TESTS: [(&str, &str); 2] =
+    [("CREEL_KILL_AT", "kill points"), ("CREEL_WITHOUT", "weak points")];
 
 /// Builds the release binary with the names of its functions.
 ///

@@ -16,6 +16,7 @@
 //! | `mknod PATH TYPE MAJOR MINOR` | whether the node can be made (and opened) |
 //! | `syscall NAME[:ARG,…]` | what the call returns in a child, or the signal that ended it |
 //! | `link NAME` | flags of a network link |
+//! | `attack MARKER` | (alone) what it reaches of every other process of its pid namespace until `/stop` exists |
 //! | `exit N`, `sleep-until-signal`, `kill-self N` | (last) how the checker ends after its report |
 #![no_main]
 #![expect(
@@ -23,6 +24,7 @@
     reason = "an absent member of a JSON value is null, and the arrays have fixed lengths"
 )]
 
+mod attack;
 mod facts;
 mod numbers;
 mod probe;
@@ -44,9 +46,14 @@ enum End {
 // SAFETY: the symbol is defined once, with the C signature of `main`.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: i32, _argv: *const *const u8) -> i32 {
-    let mut report = facts::gather();
     let arguments: Vec<String> =
         std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    if let [_, word, marker] = arguments.as_slice()
+        && word == "attack"
+    {
+        return attack::run(marker);
+    }
+    let mut report = facts::gather();
     report["args"] = json!(arguments);
     let mut words = arguments.iter().skip(1).map(String::as_str);
     let (probes, end) = run_probes(&mut words);

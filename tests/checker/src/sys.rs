@@ -258,3 +258,26 @@ pub(crate) fn kill_self(signal: i32) {
     // SAFETY: no memory involved.
     unsafe { libc::kill(own, signal) };
 }
+
+/// Takes every child that has ended from the process table.
+pub(crate) fn reap() {
+    // SAFETY: a null status is allowed.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) } > 0 {}
+}
+
+/// Whether the process can be attached to (`ptrace(2)`); it is stopped and let go again.
+pub(crate) fn attach_and_let_go(pid: i64) -> bool {
+    let ptrace = |request: libc::c_uint| {
+        raw(libc::SYS_ptrace, [i64::from(request), pid, 0, 0, 0, 0]).is_ok()
+    };
+    if !ptrace(libc::PTRACE_SEIZE) {
+        return false;
+    }
+    if ptrace(libc::PTRACE_INTERRUPT) {
+        let number = i32::try_from(pid).unwrap_or(0);
+        // SAFETY: a null status is allowed.
+        unsafe { libc::waitpid(number, std::ptr::null_mut(), libc::__WALL) };
+    }
+    ptrace(libc::PTRACE_DETACH);
+    true
+}

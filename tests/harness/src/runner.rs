@@ -150,9 +150,8 @@ impl Run {
         let is_final = |index: usize| {
             plan.known.contains(&index) || cases.list.get(index).is_some_and(|case| case.once)
         };
-        let doubtful = |result: &&mut CaseResult| {
-            result.status == Status::Failed && !is_final(result.index)
-        };
+        let doubtful =
+            |result: &&mut CaseResult| result.status == Status::Failed && !is_final(result.index);
         for result in results.iter_mut().filter(doubtful) {
             let second = self.one(cases, plan, result.index, "-again")?;
             if second.status == Status::Passed {

@@ -105,13 +105,15 @@ fn crates(repo: &Repo, args: &Args) -> Report {
     })
 }
 
-/// The runtime ended at every point of its commands, in a build that has these points.
+/// The runtime ended at every point of its commands, and attacked without what protects it, in a build that has these
+/// points.
 fn kills(repo: &Repo, args: &Args) -> Report {
     let filter: Vec<&str> = args.filter.as_deref().into_iter().collect();
     twice("kills", &filter, |arguments| {
         let mut cargo = repo.cargo();
-        cargo.args(["test", "--package", "creel", "--features", "kill-points"]);
-        cargo.args(["--test", "kill_points", "--", "--show-output"]).args(arguments);
+        cargo.args(["test", "--package", "creel", "--features", "kill-points,weak-points"]);
+        cargo.args(["--test", "kill_points", "--test", "attack", "--", "--show-output"]);
+        cargo.args(arguments);
         cargo
     })
 }

@@ -3,9 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::process::{
-    DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal,
-};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::channel::{self, Message};
 use super::clone::{self, Pointers, Relation};
@@ -14,6 +12,7 @@ use super::state_json::StateJson;
 use super::{descriptors, kill_point};
 use crate::plan::{Hook, Plan};
 use crate::step::{Child, Failure, Op, Step, Text, exec_failure};
+use crate::sys::hiding::hide;
 
 /// A failure that is of no step: of the protocol itself.
 pub(crate) const NO_STEP: u32 = u32::MAX;
@@ -193,7 +192,7 @@ pub(crate) fn tie_to_creator(relation: Relation<'_>) -> Result<(), Failure> {
     if matches!(relation, Relation::Child) {
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at(Op::Prctl))?;
     }
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::at(Op::Prctl))?;
+    hide().map_err(Failure::at(Op::Prctl))?;
     // What is made in the container has the mode that the plan says, whatever the caller's mask.
     rustix::process::umask(rustix::fs::Mode::empty());
     // A session of its own: a signal to the caller's terminal is not for the container.

@@ -11,7 +11,7 @@ use creel_cgroups::{Cgroup, Procs};
 use creel_seccomp::Agent;
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
+use rustix::process::Pid;
 
 use super::channel::{self, Message};
 use super::clone::{self, Pointers, Relation, Side};
@@ -26,6 +26,7 @@ use crate::plan::Plan;
 use crate::root::Root;
 use crate::state::Lock;
 use crate::step::{Child, Failure, Kind, Op, Step, Text, exec_failure};
+use crate::sys::hiding::hide;
 
 /// What an exec starts with: everything of the host's is open.
 #[derive(Debug)]
@@ -66,8 +67,7 @@ impl Joiner<'_> {
         let (socket, childs) =
             channel::pair().map_err(failed("make the channel to the process", Op::Socket))?;
         // The child is a copy of this process: from its first moment nobody inside may look into it.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(failed("become undumpable", Op::Prctl))?;
+        hide().map_err(failed("become undumpable", Op::Prctl))?;
         kill_point::creator();
         self.enter()?;
         kill_point::creator();

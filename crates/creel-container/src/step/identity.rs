@@ -2,10 +2,11 @@
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Gid, Uid};
+use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::{Child, Failure, Op, procfs};
+use crate::sys::hiding::hide;
 
 /// Becomes the user: groups, gid, uid, with `PR_SET_KEEPCAPS`, so that capabilities go last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +65,7 @@ impl Identity {
         rustix::thread::set_thread_res_uid(uid, uid, uid)
             .map_err(|errno| not_mapped(Op::Setuid, errno, self.uid))?;
         // A change of ids makes the process what fs.suid_dumpable says, which may be dumpable.
-        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(Failure::at(Op::Prctl))?;
+        hide().map_err(Failure::at(Op::Prctl))?;
         if self.uid == 0 {
             return Ok(());
         }

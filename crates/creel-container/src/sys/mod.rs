@@ -4,8 +4,10 @@
 //! nothing of ours.
 
 pub(crate) mod access;
+pub(crate) mod hiding;
 pub(crate) mod interface;
 pub(crate) mod keyring;
+pub(crate) mod layer;
 pub(crate) mod machine;
 pub(crate) mod mount;
 pub(crate) mod namespace;

@@ -1,97 +1,18 @@
-//! What a container, an image, a bundle or a caller's surroundings try on the runtime and its host.
-
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+//! What callers' surroundings, bundles and other containers try.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-const CREEL: &str = env!("CARGO_BIN_EXE_creel");
-const BUSYBOX: &str = "/bin/busybox";
-
-/// A bundle with busybox and a state directory of its own; its containers are deleted in the end.
-struct Bundle {
-    directory: tempfile::TempDir,
-    config: Value,
-}
-
-impl Bundle {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        fs::create_dir_all(root.join("rootfs/bin")).unwrap();
-        fs::copy(BUSYBOX, root.join("rootfs/bin/busybox")).unwrap();
-        let spec = Command::new(CREEL).args(["spec", "--bundle"]).arg(root).status().unwrap();
-        assert!(spec.success());
-        let text = fs::read(root.join("config.json")).unwrap();
-        let mut config: Value = serde_json::from_slice(&text).unwrap();
-        config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(["/bin/busybox", "sleep", "600"]);
-        config["process"]["env"] = json!(["PATH=/bin"]);
-        config["root"]["readonly"] = json!(false);
-        Self { directory, config }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        fs::write(self.path("config.json"), self.config.to_string()).unwrap();
-        let mut command = Command::new(CREEL);
-        command.arg("--root").arg(self.path("state")).args(args);
-        command.current_dir(self.directory.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// Runs a command that must succeed; what it printed. A detached container would keep its streams.
-    fn done(&self, args: &[&str]) -> String {
-        let out = File::create(self.path("out")).unwrap();
-        let err = File::create(self.path("err")).unwrap();
-        let status = self.command(args).stdout(out).stderr(err).status().unwrap();
-        let text = fs::read_to_string(self.path("out")).unwrap();
-        assert!(status.success(), "{args:?}: {}", fs::read_to_string(self.path("err")).unwrap());
-        text
-    }
-
-    fn status(&self, id: &str) -> String {
-        let state: Value = serde_json::from_str(&self.done(&["state", id])).unwrap();
-        state["status"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Bundle {
-    fn drop(&mut self) {
-        for entry in fs::read_dir(self.path("state")).into_iter().flatten().flatten() {
-            let id = entry.file_name();
-            let _ = self.run(&["delete", "--force", id.to_str().unwrap()]);
-        }
-    }
-}
-
-fn is_possible() -> bool {
-    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let possible = is_root && Path::new(BUSYBOX).exists();
-    if !possible {
-        println!("skipped: needs root and busybox-static");
-    }
-    possible
-}
+use crate::bed::{BUSYBOX, Bed};
 
 #[test]
 fn a_mark_in_the_callers_environment_does_not_prevent_the_seal() {
-    if !is_possible() {
-        return;
-    }
-    let bundle = Bundle::new();
+    let Some(bundle) = Bed::new() else { return };
     let pid_file = bundle.path("pid");
     let args = ["create", "--pid-file", pid_file.to_str().unwrap(), "marked"];
     let status = bundle
@@ -113,10 +34,7 @@ fn a_mark_in_the_callers_environment_does_not_prevent_the_seal() {
 
 #[test]
 fn a_container_without_a_null_device_does_not_get_the_hosts() {
-    if !is_possible() {
-        return;
-    }
-    let bundle = Bundle::new();
+    let Some(bundle) = Bed::new() else { return };
     bundle.done(&["run", "--detach", "null"]);
     bundle.done(&["exec", "null", "/bin/busybox", "rm", "/dev/null"]);
     let stat =
@@ -130,10 +48,7 @@ fn a_container_without_a_null_device_does_not_get_the_hosts() {
 
 #[test]
 fn a_link_in_the_pid_files_directory_is_not_written_through() {
-    if !is_possible() {
-        return;
-    }
-    let bundle = Bundle::new();
+    let Some(bundle) = Bed::new() else { return };
     let victim = bundle.path("victim");
     fs::write(&victim, "precious").unwrap();
     let open = bundle.path("open");
@@ -152,10 +67,7 @@ fn a_link_in_the_pid_files_directory_is_not_written_through() {
 
 /// The containers are `first`, which has ended, and `second` at `path` of its cgroup.
 fn second_survives_the_deletion_of_the_first(name: &str, path: &str) {
-    if !is_possible() {
-        return;
-    }
-    let mut bundle = Bundle::new();
+    let Some(mut bundle) = Bed::new() else { return };
     let cgroup = format!("/creel-attack-{name}-{}", std::process::id());
     bundle.config["linux"]["cgroupsPath"] = json!(cgroup);
     bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
@@ -190,10 +102,7 @@ fn a_container_below_the_cgroup_of_one_that_is_deleted_lives_on() {
 
 #[test]
 fn control_characters_of_a_bundle_reach_no_terminal_and_no_log() {
-    if !is_possible() {
-        return;
-    }
-    let mut bundle = Bundle::new();
+    let Some(mut bundle) = Bed::new() else { return };
     let evil = "\u{1b}]0;owned\u{7}\u{9b}31m";
     let is_clean = |text: &[u8]| {
         let text = String::from_utf8_lossy(text);
@@ -224,10 +133,7 @@ fn control_characters_of_a_bundle_reach_no_terminal_and_no_log() {
 
 #[test]
 fn an_annotation_makes_no_file_on_the_host_when_no_hook_is_run() {
-    if !is_possible() {
-        return;
-    }
-    let mut bundle = Bundle::new();
+    let Some(mut bundle) = Bed::new() else { return };
     // Engines pass on what an image says.
     let file = bundle.path("made");
     bundle.config["annotations"] =
@@ -239,10 +145,7 @@ fn an_annotation_makes_no_file_on_the_host_when_no_hook_is_run() {
 
 #[test]
 fn a_state_that_another_user_could_write_is_not_believed() {
-    if !is_possible() {
-        return;
-    }
-    let mut bundle = Bundle::new();
+    let Some(mut bundle) = Bed::new() else { return };
     let made = bundle.path("made");
     bundle.config["process"]["args"] = json!(["/bin/busybox", "true"]);
     bundle.config["hooks"] = json!({"poststop": [
@@ -261,10 +164,7 @@ fn a_state_that_another_user_could_write_is_not_believed() {
 
 #[test]
 fn the_directory_of_the_notification_socket_is_not_written_to_from_inside() {
-    if !is_possible() {
-        return;
-    }
-    let mut bundle = Bundle::new();
+    let Some(mut bundle) = Bed::new() else { return };
     let manager = bundle.path("manager");
     let _manager = UnixDatagram::bind(&manager).unwrap();
     // It is on the host's /run, which is small and not the container's to fill.
