@@ -23,7 +23,8 @@ pub struct Args {
 /// When a package is missing or a build fails.
 pub fn run(repo: &Repo, suite: &str, args: &Args) -> Result<ExitCode> {
     deps::ensure(repo, &[Purpose::Test])?;
-    let names_one = |arg: &String| ["--runtime", "--against"].iter().any(|o| arg.starts_with(o));
+    let names_one =
+        |arg: &String| ["--runtime", "--against", "--kills"].iter().any(|o| arg.starts_with(o));
     let is_named = args.rest.iter().any(|arg| names_one(arg) || arg == "--list");
     let runtime = if is_named { None } else { Some(build::creel(repo)?) };
     let mut command = runner(repo, suite, runtime)?;

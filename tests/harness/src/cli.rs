@@ -9,40 +9,10 @@ use anyhow::{Context, bail};
 
 use crate::expected::Expected;
 use crate::format::{self, RuntimeResults};
+use crate::options::{self, Options};
 use crate::runner::{CaseResult, Plan, Run, Status};
 use crate::runtime::Setup;
-use crate::{Cases, Flavor, build, coverage, leak, print, worker};
-
-const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
-                   [--expect] [--update-lists] [--against A,B,…] [--mutate] [--jobs N] [--list] [--coverage]
-
-  --runtime PATH   the runtime to test; more than one may be given
-  --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words;
-                   slow ones, which are left out else, have the word slow
-  --format FORMAT  what goes to standard output
-  --expect         known failures are listed in tests/conformance/expected/NAME.txt: what differs from the list fails
-  --against A,B    test several runtimes and write docs/conformance.md
-  --mutate         take away from each config what its case is about: a case that passes must fail then
-  --jobs N         how many cases at a time
-  --list           list the cases
-  --coverage       compare the cases with the features in tests/conformance/rows.txt
-  --update-lists   rewrite the list of known failures from this run; new lines need a reason by hand";
-
-#[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag of the command line")]
-struct Options {
-    suite: &'static str,
-    runtimes: Vec<PathBuf>,
-    filters: Vec<String>,
-    format: String,
-    expect: bool,
-    against: bool,
-    mutate: bool,
-    list: bool,
-    coverage: bool,
-    update_lists: bool,
-    jobs: usize,
-}
+use crate::{Cases, Flavor, build, coverage, kill_sweep, leak, print, proof, worker};
 
 /// Runs a command line on the registered cases.
 #[must_use]
@@ -58,7 +28,8 @@ pub fn suite(name: &'static str, register: fn(&mut Cases)) -> ExitCode {
     register(&mut cases);
     let outcome = match arguments.first().map(String::as_str) {
         Some("--worker") => work(&cases, &arguments).map(|()| true),
-        _ => parse(&arguments).and_then(|options| run(&cases, &Options { suite: name, ..options })),
+        _ => options::parse(&arguments)
+            .and_then(|options| run(&cases, &Options { suite: name, ..options })),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -80,66 +51,17 @@ fn work(cases: &Cases, arguments: &[String]) -> anyhow::Result<()> {
     worker::run(case, setup, Path::new(result))
 }
 
-fn parse(arguments: &[String]) -> anyhow::Result<Options> {
-    let mut options = Options { format: String::from("text"), ..Options::default() };
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let (name, attached) =
-            word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
-        let mut value = || {
-            let next = attached.map(String::from).or_else(|| words.next().cloned());
-            next.with_context(|| format!("{name} needs a value\n{USAGE}"))
-        };
-        match name {
-            "--runtime" => options.runtimes.push(find(&value()?)?),
-            "--filter" => options.filters.push(value()?.to_lowercase()),
-            "--format" => options.format = value()?,
-            "--expect" => options.expect = true,
-            "--mutate" => options.mutate = true,
-            "--list" => options.list = true,
-            "--coverage" => options.coverage = true,
-            "--update-lists" => (options.expect, options.update_lists) = (true, true),
-            "--jobs" => options.jobs = value()?.parse().context("--jobs")?,
-            "--against" => {
-                options.against = true;
-                for name in value()?.split(',') {
-                    options.runtimes.push(find(name)?);
-                }
-            }
-            _ => bail!("unknown option {word}\n{USAGE}"),
-        }
-    }
-    if !["text", "junit", "json", "html"].contains(&options.format.as_str()) {
-        bail!("unknown format {}\n{USAGE}", options.format);
-    }
-    if options.jobs == 0 {
-        options.jobs = std::thread::available_parallelism().map_or(2, |count| count.get() + 1);
-    }
-    if options.runtimes.is_empty() {
-        options.runtimes.push(build::workspace().join("target/debug/creel"));
-    }
-    Ok(options)
-}
-
-/// A path as it is, a name from `$PATH`.
-fn find(name: &str) -> anyhow::Result<PathBuf> {
-    if name.contains('/') {
-        return std::path::absolute(name).context("the runtime's path");
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let extra = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
-    let mut places =
-        std::env::split_paths(&path).chain(extra).map(|directory| directory.join(name));
-    places.find(|path| path.is_file()).with_context(|| format!("no runtime {name} in $PATH"))
-}
-
 fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
     let duplicates = cases.duplicates();
     if !duplicates.is_empty() {
         bail!("sentences used twice:\n{}", duplicates.join("\n"));
     }
     if options.coverage {
-        return coverage::report(cases);
+        let (covered, proved) = (coverage::report(cases)?, proof::report(cases)?);
+        return Ok(covered && proved);
+    }
+    if options.kills {
+        return kill_sweep::tables(&options.runtimes, &today()?).map(|()| true);
     }
     let selected = select(cases, options);
     if options.list {
@@ -180,10 +102,7 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
         }
     }
     if options.against {
-        let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("date")?;
-        let text = format::markdown(cases, &all, String::from_utf8_lossy(&date.stdout).trim());
-        std::fs::write(build::workspace().join("docs/conformance.md"), text)
-            .context("write docs/conformance.md")?;
+        write_matrix(&format::markdown(cases, &all, &today()?))?;
     }
     match options.format.as_str() {
         "json" => print::line(&format::json(cases, &all)),
@@ -192,6 +111,20 @@ fn run(cases: &Cases, options: &Options) -> anyhow::Result<bool> {
         _ => {}
     }
     judge(cases, options, &all)
+}
+
+fn today() -> anyhow::Result<String> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("date")?;
+    Ok(String::from_utf8_lossy(&date.stdout).trim().into())
+}
+
+/// Replaces the matrix in `docs/conformance.md`, and keeps the tables of the kill sweep after it.
+fn write_matrix(matrix: &str) -> anyhow::Result<()> {
+    let path = build::workspace().join("docs/conformance.md");
+    let old = std::fs::read_to_string(&path).unwrap_or_default();
+    let kills = old.find(kill_sweep::HEADING).and_then(|at| old.get(at..));
+    let kills = kills.map_or_else(String::new, |kills| format!("\n{kills}"));
+    std::fs::write(path, format!("{matrix}{kills}")).context("write docs/conformance.md")
 }
 
 /// With `--mutate` those cases that pass on the unchanged config: the failure of another tells nothing.

@@ -21,12 +21,23 @@ impl Expected {
     /// # Errors
     /// If a line has no reason.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
+        Self::read(path, cgroup_kind())
+    }
+
+    /// Reads those lines of a list that count with any kind of cgroups.
+    ///
+    /// # Errors
+    /// As [`Expected::load`].
+    pub fn everywhere(path: &Path) -> anyhow::Result<Self> {
+        Self::read(path, "")
+    }
+
+    fn read(path: &Path, kind: &str) -> anyhow::Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
-        let kind = cgroup_kind();
         let mut expected = Self::default();
         for (number, line) in text.lines().enumerate() {
             let mut line = line.trim();
@@ -94,6 +105,11 @@ impl Expected {
             .get(title)
             .or_else(|| self.lines.iter().find(|(t, _)| fits(t)).map(|(_, r)| r));
         found.map(String::as_str)
+    }
+
+    /// All lines that say something for sure: titles, also those that stand for several, and reasons.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.iter().map(|(title, reason)| (title.as_str(), reason.as_str()))
     }
 
     /// Whether the case may pass or fail.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
@@ -62,7 +62,30 @@ impl Watch {
     }
 }
 
-/// What is left of a container: its processes, cgroups, mounts and state, all of which are removed.
+/// What is left of a container: its processes, cgroups, mounts and state, none of which is touched.
+#[must_use]
+pub fn seen(runtime: &Runtime, id: &str, patience: Duration) -> Vec<String> {
+    let end = Instant::now() + patience;
+    let mut found = Vec::new();
+    reap();
+    for pid in children(std::process::id().cast_signed()) {
+        let rest = end.saturating_duration_since(Instant::now());
+        let ended = wait::pidfd(pid)
+            .map(|fd| fd.is_none_or(|fd| wait::readable(fd, rest).unwrap_or(false)));
+        if !ended.unwrap_or(true) {
+            found.push(format!("process {pid}: {}", command_line(pid)));
+        }
+    }
+    reap();
+    let mut groups = Vec::new();
+    find_cgroups(Path::new("/sys/fs/cgroup"), id, &mut groups);
+    found.extend(groups.iter().map(|path| format!("cgroup {}", path.display())));
+    found.extend(mount_points(runtime.directory()).iter().map(|point| format!("mount on {point}")));
+    found.extend(names(&runtime.root(), id, "state"));
+    found
+}
+
+/// What is left of a container: its processes, cgroups, mounts and state; all but the state is removed.
 #[must_use]
 pub fn left(runtime: &Runtime, id: &str) -> Vec<String> {
     let mut found = processes();
@@ -174,14 +197,19 @@ fn find_cgroups(directory: &Path, id: &str, found: &mut Vec<PathBuf>) {
 }
 
 fn mounts(directory: &Path) -> Vec<String> {
+    let points = mount_points(directory);
+    for point in points.iter().rev() {
+        let _reported_anyway =
+            rustix::mount::unmount(point.as_str(), rustix::mount::UnmountFlags::DETACH);
+    }
+    points.iter().map(|point| format!("mount on {point}")).collect()
+}
+
+fn mount_points(directory: &Path) -> Vec<String> {
     let all = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let beneath = format!("{}/", directory.display());
     let points = all.lines().filter_map(|line| line.split(' ').nth(4));
-    let points: Vec<&str> = points.filter(|point| point.starts_with(&beneath)).collect();
-    for point in points.iter().rev() {
-        let _reported_anyway = rustix::mount::unmount(*point, rustix::mount::UnmountFlags::DETACH);
-    }
-    points.iter().map(|point| format!("mount on {point}")).collect()
+    points.filter(|point| point.starts_with(&beneath)).map(String::from).collect()
 }
 
 fn names(directory: &Path, id: &str, what: &str) -> Vec<String> {

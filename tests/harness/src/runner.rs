@@ -93,6 +93,12 @@ impl Run {
         Ok(Self { directory })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Runs the planned cases: side by side, then those that want to be alone, then those that failed once
     /// more. `done` is told of each result as it comes.
     ///
