@@ -346,11 +346,15 @@ fn bad_limits(cases: &mut Cases) {
         ("a memory limit of one byte is refused", "/linux/resources/memory/limit", json!(1)),
         ("a swappiness above 100 is refused", "/linux/resources/memory/swappiness", json!(1000)),
     ] {
-        cases.must(&["C25"], name, move |rt| refuse(rt, pointer, value.clone()));
+        cases
+            .must(&["C25"], name, move |rt| refuse(rt, pointer, value.clone()))
+            .mutation(|config| bundle::remove(config, "/linux/resources"));
     }
-    cases.must(&["I04"], "a swap limit below the memory limit is refused", |rt| {
-        refuse(rt, "/linux/resources/memory", json!({ "limit": 64 << 20, "swap": 32 << 20 }))
-    });
+    cases
+        .must(&["I04"], "a swap limit below the memory limit is refused", |rt| {
+            refuse(rt, "/linux/resources/memory", json!({ "limit": 64 << 20, "swap": 32 << 20 }))
+        })
+        .mutation(|config| bundle::remove(config, "/linux/resources"));
 }
 
 fn unified(cases: &mut Cases) {

@@ -151,12 +151,23 @@ fn update(cases: &mut Cases) {
             rows,
             format!("update {flag} changes the limit of a running container"),
             move |rt| {
-                rt.running(&mut rt.bundle()?)?;
-                rt.command(&["update", flag, rt.id()])?.ok()?;
-                let pid = rt.pid()?;
-                if expected::cgroup_kind() == "v2" {
-                    return ensure_eq(file2, cgroup::read(pid, "", file2)?.as_str(), content2);
+                let (controller, file, content) = match expected::cgroup_kind() {
+                    "v2" => ("", file2, content2),
+                    _ => (controller, file, content),
+                };
+                let mut bundle = rt.bundle()?;
+                if flag.ends_with("=-1") {
+                    let limits =
+                        json!({ "memory": { "limit": 50 << 20 }, "pids": { "limit": 55 } });
+                    bundle.set("/linux/resources", limits);
                 }
+                rt.running(&mut bundle)?;
+                let pid = rt.pid()?;
+                // The machine may have no other processor or node than the first.
+                let may_be_same = flag.starts_with("--cpuset");
+                let before = cgroup::read(pid, controller, file)?;
+                ensure_eq("is to be changed", before != content || may_be_same, true)?;
+                rt.command(&["update", flag, rt.id()])?.ok()?;
                 ensure_eq(file, cgroup::read(pid, controller, file)?.as_str(), content)
             },
         );
@@ -177,7 +188,12 @@ fn update(cases: &mut Cases) {
                     rt.finish(rt.call(["update", "--resources"]).args([&file]).args([rt.id()]))?
                         .ok()?;
                 }
-                limit_of(rt, "55")
+                limit_of(rt, "55")?;
+                let (controller, file, content) = match expected::cgroup_kind() {
+                    "v2" => ("", "cpu.weight", "59"),
+                    _ => ("cpu", "cpu.shares", "512"),
+                };
+                ensure_eq(file, cgroup::read(rt.pid()?, controller, file)?.as_str(), content)
             },
         );
     }
@@ -233,7 +249,12 @@ fn update(cases: &mut Cases) {
             "v2" => ("", "cpu.max", "20000 50000"),
             _ => ("cpu", "cpu.cfs_quota_us", "20000"),
         };
-        ensure_eq(file, cgroup::read(rt.pid()?, controller, file)?.as_str(), content)
+        ensure_eq(file, cgroup::read(rt.pid()?, controller, file)?.as_str(), content)?;
+        if expected::cgroup_kind() == "v2" {
+            return Ok(());
+        }
+        let period = cgroup::read(rt.pid()?, controller, "cpu.cfs_period_us")?;
+        ensure_eq("period", period.as_str(), "50000")
     });
     cases.cli(&["B64"], "update of a stopped container is refused", |rt| {
         let mut bundle = rt.bundle()?;

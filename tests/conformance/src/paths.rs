@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use harness::{Cases, Runtime, bundle, ensure_eq};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("config-linux.md#masked-paths", "1.0.0");
@@ -210,12 +210,17 @@ fn propagation(cases: &mut Cases) {
         };
         let name = format!("the propagation of the root is {value}");
         if value.starts_with('r') {
-            cases.section("cli#rootfs-propagation", "").cli(rows, name, body);
+            cases.section("cli#rootfs-propagation", "").cli(rows, name, body)
         } else {
             cases
                 .section("config-linux.md#rootfs-mount-propagation", "1.0.0")
-                .must(rows, name, body);
+                .must(rows, name, body)
         }
+        .mutation(if value.ends_with("private") || value.ends_with("slave") {
+            unbindable
+        } else {
+            no_propagation
+        });
     }
     cases.section("config-linux.md#rootfs-mount-propagation", "1.0.0");
     cases.must(&["L06"], "an unknown propagation of the root is refused", |rt| {
@@ -223,6 +228,14 @@ fn propagation(cases: &mut Cases) {
         bundle.set("/linux/rootfsPropagation", "sideways");
         rt.run(&bundle, &[])?.refused().map(drop)
     });
+}
+
+fn no_propagation(config: &mut Value) {
+    bundle::remove(config, "/linux/rootfsPropagation");
+}
+
+fn unbindable(config: &mut Value) {
+    config["linux"]["rootfsPropagation"] = json!("unbindable");
 }
 
 const SYSCTL: [(&str, &str, &str); 12] = [
@@ -288,11 +301,13 @@ fn sysctl(cases: &mut Cases) {
     for key in
         ["kernel.panic", "vm.swappiness", "no.such.key", "net.ipv4.no_such_key", "../../etc/passwd"]
     {
-        cases.must(&["J09"], format!("the sysctl {key} is refused"), move |rt| {
-            let mut bundle = rt.bundle()?;
-            bundle.set("/linux/sysctl", json!({ key: "60" }));
-            rt.run(&bundle, &[])?.refused().map(drop)
-        });
+        cases
+            .must(&["J09"], format!("the sysctl {key} is refused"), move |rt| {
+                let mut bundle = rt.bundle()?;
+                bundle.set("/linux/sysctl", json!({ key: "60" }));
+                rt.run(&bundle, &[])?.refused().map(drop)
+            })
+            .mutation(|config| bundle::remove(config, "/linux/sysctl"));
     }
     cases
         .must(&["J11"], "a sysctl is set although the container has no /proc", |rt| {

@@ -17,35 +17,51 @@ pub(crate) fn register(cases: &mut Cases) {
 
 fn arguments(cases: &mut Cases) {
     cases.must(&["E04"], "the program gets its arguments unchanged", exact_arguments);
-    cases.must(&["C35"], "a program without a slash is looked up in PATH of process.env", |rt| {
-        let mut bundle = rt.bundle()?;
-        fs::hard_link(bundle.rootfs().join("checker"), bundle.rootfs().join("home/only-here"))?;
-        bundle.set("/process/env", json!(["PATH=/nowhere:/home"])).args(&["only-here"]);
-        rt.report(&bundle).map(drop)
-    });
-    cases.must(&["C35"], "PATH of the caller is not used", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/process/env", json!(["PATH=/nowhere"])).args(&["true"]);
-        rt.run(&bundle, &[])?.refused().map(drop)
-    });
-    cases.must(&["C35"], "a relative program with a slash is taken from process.cwd", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/process/cwd", "/bin").args(&["./true"]);
-        rt.run(&bundle, &[])?.ok().map(drop)
-    });
-    cases.must(&["E04"], "empty args are refused", |rt| refuse(rt, "/process/args", json!([])));
-    cases.must(&["E04"], "absent args are refused", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.remove("/process/args");
-        rt.run(&bundle, &[])?.refused().map(drop)
-    });
-    cases.must(&["C32"], "a program that does not exist is refused", |rt| {
-        refuse(rt, "/process/args", json!(["/no-such-program"]))
-    });
-    cases.must(&["C32"], "a program that may not be executed is refused", not_executable);
-    cases.must(&["C32"], "a directory is refused as the program", |rt| {
-        refuse(rt, "/process/args", json!(["/etc"]))
-    });
+    cases
+        .must(&["C35"], "a program without a slash is looked up in PATH of process.env", |rt| {
+            let mut bundle = rt.bundle()?;
+            fs::hard_link(bundle.rootfs().join("checker"), bundle.rootfs().join("home/only-here"))?;
+            bundle.set("/process/env", json!(["PATH=/nowhere:/home"])).args(&["only-here"]);
+            rt.report(&bundle).map(drop)
+        })
+        .mutation(|config| config["process"]["env"] = json!(["PATH=/nowhere:/bin"]));
+    cases
+        .must(&["C35"], "PATH of the caller is not used", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/process/env", json!(["PATH=/nowhere"])).args(&["true"]);
+            rt.run(&bundle, &[])?.refused().map(drop)
+        })
+        .mutation(|config| config["process"]["env"] = json!(["PATH=/bin"]));
+    cases
+        .must(&["C35"], "a relative program with a slash is taken from process.cwd", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/process/cwd", "/bin").args(&["./true"]);
+            rt.run(&bundle, &[])?.ok().map(drop)
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
+    cases
+        .must(&["E04"], "empty args are refused", |rt| refuse(rt, "/process/args", json!([])))
+        .mutation(|config| config["process"]["args"] = json!(["/bin/true"]));
+    cases
+        .must(&["E04"], "absent args are refused", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.remove("/process/args");
+            rt.run(&bundle, &[])?.refused().map(drop)
+        })
+        .mutation(|config| config["process"]["args"] = json!(["/bin/true"]));
+    cases
+        .must(&["C32"], "a program that does not exist is refused", |rt| {
+            refuse(rt, "/process/args", json!(["/no-such-program"]))
+        })
+        .mutation(|config| config["process"]["args"] = json!(["/bin/true"]));
+    cases
+        .must(&["C32"], "a program that may not be executed is refused", not_executable)
+        .mutation(|config| config["process"]["args"] = json!(["/bin/true"]));
+    cases
+        .must(&["C32"], "a directory is refused as the program", |rt| {
+            refuse(rt, "/process/args", json!(["/etc"]))
+        })
+        .mutation(|config| config["process"]["args"] = json!(["/bin/true"]));
     cases
         .must(&["E04"], "a script is run by its interpreter", |rt| {
             let mut bundle = rt.bundle()?;
@@ -104,12 +120,16 @@ fn environment(cases: &mut Cases) {
         ensure_eq("the caller's variables", leaked, Vec::<&str>::new())
     });
     cases.section("cli#environment", "");
-    cases.cli(&["C34"], "HOME is taken from the container's passwd if the config has none", |rt| {
-        home(rt, 1000, json!(["A=b"]), "HOME=/home/user")
-    });
-    cases.cli(&["C34"], "HOME of the config is kept", |rt| {
-        home(rt, 1000, json!(["HOME=/mine"]), "HOME=/mine")
-    });
+    cases
+        .cli(&["C34"], "HOME is taken from the container's passwd if the config has none", |rt| {
+            home(rt, 1000, json!(["A=b"]), "HOME=/home/user")
+        })
+        .mutation(|config| config["process"]["user"]["uid"] = json!(4242));
+    cases
+        .cli(&["C34"], "HOME of the config is kept", |rt| {
+            home(rt, 1000, json!(["HOME=/mine"]), "HOME=/mine")
+        })
+        .mutation(|config| bundle::remove(config, "/process/env"));
     cases.cli(&["C34"], "HOME of a user without a passwd entry is /", |rt| {
         home(rt, 4242, json!(["A=b"]), "HOME=/")
     });
@@ -147,32 +167,44 @@ fn working_directory(cases: &mut Cases) {
             ensure_eq("cwd", rt.report(&bundle)?.text("/cwd"), "/home/user")
         })
         .mutation(|config| config["process"]["cwd"] = json!("/"));
-    cases.must(&["E03"], "a relative process.cwd is refused", |rt| {
-        refuse(rt, "/process/cwd", json!("home"))
-    });
-    cases.must(&["E03"], "an empty process.cwd is refused", |rt| {
-        refuse(rt, "/process/cwd", json!(""))
-    });
-    cases.must(&["E03"], "a process.cwd that is a file is refused", |rt| {
-        refuse(rt, "/process/cwd", json!("/etc/passwd"))
-    });
-    cases.must(&["E03"], "an absent process.cwd is refused", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.remove("/process/cwd");
-        rt.run(&bundle, &[])?.refused().map(drop)
-    });
+    cases
+        .must(&["E03"], "a relative process.cwd is refused", |rt| {
+            refuse(rt, "/process/cwd", json!("home"))
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
+    cases
+        .must(&["E03"], "an empty process.cwd is refused", |rt| {
+            refuse(rt, "/process/cwd", json!(""))
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
+    cases
+        .must(&["E03"], "a process.cwd that is a file is refused", |rt| {
+            refuse(rt, "/process/cwd", json!("/etc/passwd"))
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
+    cases
+        .must(&["E03"], "an absent process.cwd is refused", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.remove("/process/cwd");
+            rt.run(&bundle, &[])?.refused().map(drop)
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
     cases.section("cli#cwd", "");
-    cases.cli(&["T05"], "a process.cwd that is missing is made", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/root/readonly", false).set("/process/cwd", "/new/directory");
-        ensure_eq("cwd", rt.report(&bundle)?.text("/cwd"), "/new/directory")
-    });
-    cases.cli(&["C33"], "a process.cwd that leads out of the container stays inside", |rt| {
-        let mut bundle = rt.bundle()?;
-        std::os::unix::fs::symlink("/../../../../tmp", bundle.rootfs().join("out"))?;
-        bundle.set("/process/cwd", "/out");
-        ensure_eq("cwd", rt.report(&bundle)?.text("/cwd"), "/tmp")
-    });
+    cases
+        .cli(&["T05"], "a process.cwd that is missing is made", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/root/readonly", false).set("/process/cwd", "/new/directory");
+            ensure_eq("cwd", rt.report(&bundle)?.text("/cwd"), "/new/directory")
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
+    cases
+        .cli(&["C33"], "a process.cwd that leads out of the container stays inside", |rt| {
+            let mut bundle = rt.bundle()?;
+            std::os::unix::fs::symlink("/../../../../tmp", bundle.rootfs().join("out"))?;
+            bundle.set("/process/cwd", "/out");
+            ensure_eq("cwd", rt.report(&bundle)?.text("/cwd"), "/tmp")
+        })
+        .mutation(|config| config["process"]["cwd"] = json!("/"));
     cases.section("config.md#process", "1.0.0");
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use harness::{Cases, Outcome, Runtime, bundle, ensure_eq};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) fn register(cases: &mut Cases) {
     cases.section("config.md#root", "1.0.0");
@@ -12,17 +12,23 @@ pub(crate) fn register(cases: &mut Cases) {
     });
     cases.must(&["D01"], "an absolute root.path is taken as it is", absolute);
     cases.must(&["D01"], "a root filesystem outside of the bundle is used", outside);
-    cases.must(&["D01"], "a root.path that does not exist is refused", |rt| {
-        refuse(rt, "/root/path", "absent")
-    });
-    cases.must(&["D01"], "a root.path that is a file is refused", |rt| {
-        refuse(rt, "/root/path", "config.json")
-    });
-    cases.must(&["D01"], "a config without root is refused", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.remove("/root");
-        rt.run(&bundle, &[])?.refused().map(drop)
-    });
+    cases
+        .must(&["D01"], "a root.path that does not exist is refused", |rt| {
+            refuse(rt, "/root/path", "absent")
+        })
+        .mutation(|config| config["root"]["path"] = json!("rootfs"));
+    cases
+        .must(&["D01"], "a root.path that is a file is refused", |rt| {
+            refuse(rt, "/root/path", "config.json")
+        })
+        .mutation(|config| config["root"]["path"] = json!("rootfs"));
+    cases
+        .must(&["D01"], "a config without root is refused", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.remove("/root");
+            rt.run(&bundle, &[])?.refused().map(drop)
+        })
+        .mutation(|config| config["root"] = json!({ "path": "rootfs" }));
     cases
         .must(&["D02"], "a read-only root filesystem cannot be written to", read_only)
         .mutation(|config| bundle::remove(config, "/root/readonly"));
@@ -30,11 +36,17 @@ pub(crate) fn register(cases: &mut Cases) {
         writable(rt, Some(false))
     });
     cases.must(&["D02"], "root.readonly defaults to false", |rt| writable(rt, None));
-    cases.must(&["D02"], "a read-only root filesystem leaves mounts in it writable", |rt| {
-        let mut bundle = rt.bundle()?;
-        bundle.set("/root/readonly", true).probe(&["write", "/dev/shm"]);
-        rt.report(&bundle)?.allowed("write", "/dev/shm").map(drop)
-    });
+    cases
+        .must(&["D02"], "a read-only root filesystem leaves mounts in it writable", |rt| {
+            let mut bundle = rt.bundle()?;
+            bundle.set("/root/readonly", true).probe(&["write", "/dev/shm"]);
+            rt.report(&bundle)?.allowed("write", "/dev/shm").map(drop)
+        })
+        .mutation(|config| {
+            if let Some(mounts) = config["mounts"].as_array_mut() {
+                mounts.retain(|mount| mount["destination"] != "/dev/shm");
+            }
+        });
     cases.must(&["D01"], "nothing of the host is above the root", |rt| {
         let mut bundle = rt.bundle()?;
         bundle.probe(&["stat", "/", "stat", "/.."]);

@@ -58,7 +58,15 @@ pub(crate) fn register(cases: &mut Cases) {
         let created = member(rt, "created")?;
         let text = created.as_str().context("no time")?;
         let form = text.len() >= 20 && text.get(4..5) == Some("-") && text.get(10..11) == Some("T");
-        ensure_eq(&format!("{text} is a time"), form, true)
+        ensure_eq(&format!("{text} is a time"), form, true)?;
+        let seconds = rt.finish(rt.program("/bin/date").args(["--date", text, "+%s"]))?.ok()?;
+        let seconds: u64 = seconds.stdout().trim().parse().context("the time in seconds")?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+        ensure_eq(
+            &format!("{text} is just now"),
+            (now.saturating_sub(300)..=now).contains(&seconds),
+            true,
+        )
     });
     cases.cli(&["B21"], "the pid of a stopped container is 0, or left out", stopped_pid);
 }
