@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use creel_cgroups::SubCgroup;
+use creel_cgroups::{Cgroup, SubCgroup};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::process::{
     self, Joiner, Launched, PidFile, Relation, StateJson, cgroup_error, connect_console,
 };
 use crate::runtime::Runtime;
-use crate::state::{Liveness, Lock, Status, open_process};
+use crate::state::{Lock, Status, status_and_init};
 use crate::step::{Kind, Op};
 use crate::worker;
 
@@ -85,12 +85,15 @@ impl Container {
         relation: Relation<'_>,
     ) -> Result<Launched> {
         let lock = Lock::shared(self.directory())?;
-        self.check_status(options.ignore_paused)?;
+        let cgroup = cgroup::open(self.record());
+        let frozen = || matches!(&cgroup, Ok(Some(it)) if it.is_frozen().unwrap_or(false));
+        let (status, init) = status_and_init(self.directory(), self.record(), frozen);
+        let init = self.check_status(status, options.ignore_paused, init)?;
         let mut bundle = options.config.take().map_or_else(|| self.config(), Ok)?;
         bundle.spec.process = Some(process.clone());
         let mut wanted = PlanOptions::new(self.id().as_str());
         wanted.no_new_keyring = self.record().no_new_keyring;
-        let mut plan = compile_exec(process, &bundle, &Host::ask(&bundle.spec), &wanted)
+        let mut plan = compile_exec(process, &bundle, &Host::ask_for_exec(&bundle.spec), &wanted)
             .map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds);
         let preserved = options.preserve_fds + options.listen_fds;
@@ -98,7 +101,9 @@ impl Container {
         let pid_file = options.pid_file.as_deref().map(PidFile::open).transpose()?;
         let pidfd_socket =
             options.pidfd_socket.as_deref().map(process::connect_pidfd_socket).transpose()?;
-        let joiner = Joiner { relation, ..self.joiner(&plan, &mut options, preserved)? };
+        let cgroup = self.sub_cgroup(cgroup?, &options.cgroups)?;
+        let joiner = self.joiner(&plan, &mut options, (init, cgroup))?;
+        let joiner = Joiner { relation, preserved, ..joiner };
         let launched = joiner.join(lock)?;
         let told = pid_file.map_or(Ok(()), |file| file.write(launched.pid())).and_then(|()| {
             pidfd_socket.map_or(Ok(()), |socket| process::send_pidfd(&socket, &launched))
@@ -111,18 +116,24 @@ impl Container {
         Ok(launched)
     }
 
-    fn check_status(&self, ignore_paused: bool) -> Result<()> {
-        match self.status() {
-            Status::Created | Status::Running => Ok(()),
-            Status::Paused if ignore_paused => Ok(()),
-            Status::Paused => Err(Error::State(
+    /// Init, of a container that can be joined.
+    fn check_status(
+        &self,
+        status: Status,
+        ignore_paused: bool,
+        init: Option<OwnedFd>,
+    ) -> Result<OwnedFd> {
+        match status {
+            Status::Paused if !ignore_paused => Err(Error::State(
                 "cannot exec in a paused container (use --ignore-paused to override)".to_owned(),
             )),
-            Status::Stopped => Err(Error::State("cannot exec in a stopped container".to_owned())),
             Status::Creating => Err(Error::State(format!(
                 "cannot exec in container {}: it is being created",
                 self.id()
             ))),
+            Status::Stopped | Status::Created | Status::Running | Status::Paused => {
+                init.ok_or_else(stopped)
+            }
         }
     }
 
@@ -131,12 +142,9 @@ impl Container {
         &self,
         plan: &'a Plan,
         options: &mut ExecOptions,
-        preserved: u32,
+        (init, cgroup): (OwnedFd, Option<Cgroup>),
     ) -> Result<Joiner<'a>> {
         let record = self.record();
-        let Some(Liveness::Alive(init)) = record.init.as_ref().map(open_process) else {
-            return Err(Error::State("cannot exec in a stopped container".to_owned()));
-        };
         let namespaces: Vec<Kind> = Kind::ALL
             .into_iter()
             .filter(|kind| record.namespaces.iter().any(|word| word == kind.word()))
@@ -144,7 +152,7 @@ impl Container {
         let root = if namespaces.contains(&Kind::Mount) { None } else { Some(self.init_root()?) };
         // Who is alive after it was asked by its number is who was asked.
         if process::ends_before(&init, Some(std::time::Instant::now())) {
-            return Err(Error::State("cannot exec in a stopped container".to_owned()));
+            return Err(stopped());
         }
         let agent = plan.seccomp_listener.as_ref().map(process::connect_agent);
         Ok(Joiner {
@@ -152,11 +160,11 @@ impl Container {
             init,
             namespaces,
             root,
-            cgroup: self.sub_cgroup(&options.cgroups)?,
+            cgroup,
             console: console(plan, options)?,
             agent: agent.transpose()?,
             state: StateJson::new(record),
-            preserved,
+            preserved: 0,
             relation: Relation::Child,
         })
     }
@@ -169,8 +177,8 @@ impl Container {
             .map_err(|errno| StepError::new(format!("open {path}"), Op::Open, errno).into())
     }
 
-    fn sub_cgroup(&self, names: &[String]) -> Result<Option<creel_cgroups::Cgroup>> {
-        let Some(cgroup) = cgroup::open(self.record())? else {
+    fn sub_cgroup(&self, own: Option<Cgroup>, names: &[String]) -> Result<Option<Cgroup>> {
+        let Some(cgroup) = own else {
             if names.is_empty() {
                 return Ok(None);
             }
@@ -187,6 +195,10 @@ impl Container {
             .map_err(|error| cgroup_error(&error))?;
         cgroup.below(&subs).map(Some).map_err(|error| cgroup_error(&error))
     }
+}
+
+fn stopped() -> Error {
+    Error::State("cannot exec in a stopped container".to_owned())
 }
 
 fn console(plan: &Plan, options: &mut ExecOptions) -> Result<Option<OwnedFd>> {

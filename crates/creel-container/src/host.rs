@@ -33,10 +33,18 @@ impl Host {
     /// Asks this host for what the plan of `spec` depends on, and for nothing else.
     #[must_use]
     pub fn ask(spec: &Spec) -> Self {
+        Self {
+            cgroups: Hierarchies::detect(Path::new("/sys/fs/cgroup")).ok(),
+            ..Self::ask_for_exec(spec)
+        }
+    }
+
+    /// The same for a process that joins a container: it has its cgroups already.
+    pub(crate) fn ask_for_exec(spec: &Spec) -> Self {
         let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some())
             || annotation(spec, SECCOMP_BPF_DATA).is_some();
         Self {
-            cgroups: Hierarchies::detect(Path::new("/sys/fs/cgroup")).ok(),
+            cgroups: None,
             capabilities: permitted(),
             seccomp: match seccomp {
                 true => creel_seccomp::Host::ask(),

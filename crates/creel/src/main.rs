@@ -49,10 +49,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// The commands that enter a container, wherever the word stands.
+const SEALED: [&[u8]; 3] = [b"create", b"run", b"exec"];
+
 /// What has to be before anything is opened: commands that enter a container run sealed.
 fn prepare(args: &[OsString]) -> creel_container::Result<()> {
-    let enters = |arg: &&OsString| *arg == "create" || *arg == "run" || *arg == "exec";
-    if args.iter().skip(1).any(|arg| enters(&arg)) {
+    if args.iter().skip(1).any(|arg| SEALED.contains(&arg.as_encoded_bytes())) {
         creel_container::seal()?;
     }
     // A caller's odd mask is not for cgroups, pid files and logs.

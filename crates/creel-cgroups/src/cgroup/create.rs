@@ -26,8 +26,8 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Populated`], [`Error::Frozen`], [`Error::ControllerMissing`], [`Error::Os`]. What was made is removed.
     pub fn create(hierarchies: Hierarchies, path: CgroupPath, settings: &Settings) -> Result<Self> {
-        let cgroup = Self::open(hierarchies, path)?;
-        match cgroup.make_all(settings) {
+        let cgroup = Self::create_v2(hierarchies, path, settings)?;
+        match cgroup.create_v1() {
             Ok(()) => Ok(cgroup),
             Err(error) => {
                 cgroup.remove_made();
@@ -36,8 +36,36 @@ impl Cgroup {
         }
     }
 
-    fn make_all(&self, settings: &Settings) -> Result<()> {
-        for (hierarchy, member) in self.each() {
+    /// The first half of [`Cgroup::create`]: the v2 hierarchy, if there is one, for a process that is cloned into it
+    /// while the others are made by [`Cgroup::create_v1`].
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`].
+    pub fn create_v2(
+        hierarchies: Hierarchies,
+        path: CgroupPath,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let cgroup = Self::open(hierarchies, path)?;
+        match cgroup.make_each(Version::V2, settings) {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                cgroup.remove_made();
+                Err(error)
+            }
+        }
+    }
+
+    /// The second half of [`Cgroup::create`]: the v1 hierarchies.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`]. What was made is left to [`Cgroup::undo_create`].
+    pub fn create_v1(&self) -> Result<()> {
+        self.make_each(Version::V1, &Settings::default())
+    }
+
+    fn make_each(&self, version: Version, settings: &Settings) -> Result<()> {
+        for (hierarchy, member) in self.each().filter(|(it, _)| it.version == version) {
             if self.make(hierarchy, member)? {
                 self.check_unused(hierarchy, member)?;
             }

@@ -6,6 +6,7 @@ mod freezer;
 mod kill;
 mod procs;
 mod remove;
+mod tasks;
 mod update;
 
 use std::{
@@ -22,6 +23,7 @@ use rustix::{
 };
 
 pub use self::procs::{Procs, SubCgroup};
+pub use self::tasks::enter;
 use crate::{
     controller::Controller,
     error::{Error, Result},

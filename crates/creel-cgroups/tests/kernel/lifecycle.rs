@@ -12,6 +12,7 @@ use std::{
 
 use creel_cgroups::{
     Cgroup, CgroupPath, Controller, Error, Hierarchies, Pids, Resources, Settings, SubCgroup,
+    Version,
 };
 use rustix::process::{Pid, Signal};
 
@@ -46,6 +47,39 @@ fn joining_can_leave_v2_out(hierarchies: &Hierarchies) {
     assert_eq!(v2.is_some(), hierarchies.has_v2());
     let inside = guard.0.processes().unwrap();
     assert_eq!(inside.is_empty(), v2.is_some());
+}
+
+fn a_thread_enters_the_v1_hierarchies_by_itself(hierarchies: &Hierarchies) {
+    let guard = Guard::empty(hierarchies);
+    let tasks = guard.0.tasks().unwrap();
+    let v1 = hierarchies.list().iter().filter(|it| it.version == Version::V1).count();
+    assert_eq!(tasks.len(), v1);
+    let entered = std::thread::spawn(|| {
+        tasks.into_iter().for_each(|file| creel_cgroups::enter(file).unwrap());
+        fs::read_to_string("/proc/thread-self/cgroup").unwrap()
+    });
+    let entered = entered.join().unwrap();
+    assert_eq!(entered.matches(guard.0.path().as_str()).count(), v1, "{entered}");
+}
+
+fn a_cgroup_that_is_gone_from_one_hierarchy_cannot_be_entered(hierarchies: &Hierarchies) {
+    let guard = Guard::empty(hierarchies);
+    let (_, first) = guard.0.paths().next().unwrap();
+    fs::remove_dir(first).unwrap();
+    let later = Cgroup::open(hierarchies.clone(), guard.0.path().clone()).unwrap();
+    let error = later.tasks().unwrap_err();
+    assert_eq!(error.errno(), Some(rustix::io::Errno::NOENT), "{error}");
+}
+
+fn v2_can_be_made_before_v1(hierarchies: &Hierarchies) {
+    let settings = Settings::default();
+    let guard = Guard(Cgroup::create_v2(hierarchies.clone(), own_path(), &settings).unwrap());
+    let is_v2 = |version| version == Version::V2;
+    assert!(guard.0.paths().all(|(it, path)| path.exists() == is_v2(it.version)));
+    guard.0.create_v1().unwrap();
+    assert!(guard.0.paths().all(|(_, path)| path.exists()));
+    guard.0.undo_create(LIMIT).unwrap();
+    assert!(!guard.exists());
 }
 
 fn a_process_can_be_cloned_into_the_v2_cgroup(hierarchies: &Hierarchies) {
@@ -232,6 +266,9 @@ on_each_layout!(
     a_cgroup_is_made_in_every_hierarchy_and_removed,
     a_process_joins_every_hierarchy,
     joining_can_leave_v2_out,
+    a_thread_enters_the_v1_hierarchies_by_itself,
+    a_cgroup_that_is_gone_from_one_hierarchy_cannot_be_entered,
+    v2_can_be_made_before_v1,
     a_later_process_kills_and_removes_by_path_alone,
     removing_waits_for_processes_that_end_and_takes_the_cgroups_below,
     a_populated_cgroup_is_refused_and_an_empty_one_used,

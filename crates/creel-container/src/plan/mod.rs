@@ -2,8 +2,8 @@
 //!
 //! The child's steps come in this order, and each place has its reason:
 //! 1. session keyring, joined namespaces, loopback, host and domain name: they need the host's view and no root.
-//! 2. propagation, root, mounts up to the first that shows cgroups. Nothing forks: the creator moves the child into
-//!    its v1 cgroups meanwhile, which waits for the kernel.
+//! 2. propagation, root, mounts up to the first that shows cgroups. Nothing forks. The creator makes the v1
+//!    cgroups meanwhile.
 //! 3. `AwaitGo`, cgroup namespace, the rest of the mounts in the config's order.
 //! 4. devices and links of `/dev`, console.
 //! 5. `RequestHooks` (prestart, createRuntime: the creator's namespaces), createContainer hooks.

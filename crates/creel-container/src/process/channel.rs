@@ -7,15 +7,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::step::{Detail, Failure, Op};
 
-/// One message. Creator to child: `Go`, `Continue`, `Commit`. Child to creator: the others.
+/// One message. Creator to child: `Continue`, `Commit`. Child to creator: the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "the child makes it on its stack, without memory to ask for"
 )]
 pub(crate) enum Message {
-    /// The child is in all its cgroups.
-    Go,
     /// The hooks that were asked for have run.
     Continue,
     /// The container is handed over; the child may outlive its creator from its answer on.
@@ -29,6 +27,8 @@ pub(crate) enum Message {
     },
     /// The answer to `Commit`.
     Committed,
+    /// The child of an exec is in all its cgroups.
+    Joined,
     /// A step failed; the child exits after this.
     Failed {
         /// Its place in the plan.
@@ -44,13 +44,13 @@ const SIZE: usize = 272;
 /// A message as bytes: a tag, three numbers, a text.
 fn encode(message: &Message, bytes: &mut [u8; SIZE]) -> usize {
     let (tag, first, failure) = match message {
-        Message::Go => (1, 0, None),
         Message::Continue => (2, 0, None),
         Message::Commit => (3, 0, None),
         Message::Hooks => (4, 0, None),
         Message::Ready { listener } => (5, listener.cast_unsigned(), None),
         Message::Committed => (6, 0, None),
         Message::Failed { step, failure } => (7, *step, Some(failure)),
+        Message::Joined => (8, 0, None),
     };
     let op = failure.map_or(0, |it| it.op as u16);
     let errno = failure.map_or(0, |it| it.errno.raw_os_error());
@@ -71,7 +71,6 @@ fn decode(bytes: &[u8]) -> Option<Message> {
         Some(u32::from_ne_bytes(four.try_into().ok()?))
     };
     Some(match word(0)? {
-        1 => Message::Go,
         2 => Message::Continue,
         3 => Message::Commit,
         4 => Message::Hooks,
@@ -85,6 +84,7 @@ fn decode(bytes: &[u8]) -> Option<Message> {
                 detail: Detail::new(bytes.get(16..)?),
             },
         },
+        8 => Message::Joined,
         _ => return None,
     })
 }
@@ -142,12 +142,12 @@ pub(crate) fn parse_answer(bytes: &[u8]) -> Option<(u32, Failure)> {
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(16);
     match decode(bytes.get(..length)?)? {
         Message::Failed { step, failure } => Some((step, failure)),
-        Message::Go
-        | Message::Continue
+        Message::Continue
         | Message::Commit
         | Message::Hooks
         | Message::Ready { .. }
-        | Message::Committed => None,
+        | Message::Committed
+        | Message::Joined => None,
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
         let (creator, child) = pair().unwrap();
         let failure = Failure::new(Op::MoveMount, Errno::PERM).with(b"why");
         let messages = [
-            Message::Go,
+            Message::Joined,
             Message::Ready { listener: -1 },
             Message::Failed { step: 70_000, failure },
         ];

@@ -97,12 +97,8 @@ impl Creator<'_> {
         if self.plan.notify.is_some() {
             crate::notify::make_directory(self.directory)?;
         }
-        // On v2 the clone goes into the cgroup; elsewhere the cgroup is made while the child mounts.
-        let first =
-            self.plan.cgroup.as_ref().is_some_and(|it| it.hierarchies.layout() == Layout::V2);
-        if first {
-            *cgroup = self.make_cgroup()?;
-        }
+        // The clone goes into the cgroup of v2; those of v1 are made while the child mounts.
+        *cgroup = self.make_v2_cgroup()?;
         let state = StateJson::new(&self.record);
         let output = self.hook_output()?;
         let init = self.launch(cgroup.as_ref(), &state, output.borrowed())?;
@@ -110,15 +106,10 @@ impl Creator<'_> {
         tracing::debug!("cloned init, pid {}", init.pid);
         kill_point::creator();
         self.record.init = ProcessRecord::of(init.pid, &boot_id);
-        if !first {
-            *cgroup = self.make_cgroup()?;
-        }
+        let tasks = self.make_v1_cgroups(cgroup.as_ref())?;
         kill_point::creator();
-        if let Some(cgroup) = cgroup {
-            init.join_cgroup(cgroup, first)?;
-            tracing::debug!("init is in cgroup {}", cgroup.path().as_str());
-        }
-        init.tell(&Message::Go)?;
+        init.go(&tasks)?;
+        drop(tasks);
         kill_point::creator();
         self.accompany(init, &state, output.borrowed())?;
         kill_point::creator();
@@ -146,10 +137,10 @@ impl Creator<'_> {
         kill_point::creator();
         match init.hear()? {
             Message::Committed => Ok(()),
-            Message::Go
-            | Message::Continue
+            Message::Continue
             | Message::Commit
             | Message::Hooks
+            | Message::Joined
             | Message::Ready { .. }
             | Message::Failed { .. } => {
                 Err(StepError::new("hear init", Op::Receive, Errno::PROTO).into())
@@ -172,16 +163,34 @@ impl Creator<'_> {
         super::hook_output::Files::open(&self.record.annotations)
     }
 
-    fn make_cgroup(&self) -> Result<Option<Cgroup>> {
+    /// With its limits if there is no other.
+    fn make_v2_cgroup(&self) -> Result<Option<Cgroup>> {
         let Some(planned) = &self.plan.cgroup else { return Ok(None) };
-        let cgroup =
-            Cgroup::create(planned.hierarchies.clone(), planned.path.clone(), &planned.settings)
-                .map_err(|error| cgroup_error(&error))?;
-        if let Err(error) = cgroup.apply(&planned.settings) {
+        let (hierarchies, path) = (planned.hierarchies.clone(), planned.path.clone());
+        let cgroup = Cgroup::create_v2(hierarchies, path, &planned.settings)
+            .map_err(|error| cgroup_error(&error))?;
+        if planned.hierarchies.layout() == Layout::V2
+            && let Err(error) = cgroup.apply(&planned.settings)
+        {
             let _ = cgroup.undo_create(PATIENCE);
             return Err(cgroup_error(&error));
         }
         Ok(Some(cgroup))
+    }
+
+    /// With all limits. What the child needs to enter them.
+    fn make_v1_cgroups(&self, cgroup: Option<&Cgroup>) -> Result<Vec<OwnedFd>> {
+        let (Some(cgroup), Some(planned)) = (cgroup, &self.plan.cgroup) else {
+            return Ok(Vec::new());
+        };
+        let make = || {
+            if planned.hierarchies.layout() != Layout::V2 {
+                cgroup.create_v1()?;
+                cgroup.apply(&planned.settings)?;
+            }
+            cgroup.tasks()
+        };
+        make().map_err(|error| cgroup_error(&error))
     }
 
     fn launch(
@@ -230,7 +239,7 @@ impl Creator<'_> {
                 Message::Failed { step, failure } => {
                     return Err(describe::failure(self.plan, step, &failure));
                 }
-                Message::Go | Message::Continue | Message::Commit | Message::Committed => {
+                Message::Continue | Message::Commit | Message::Committed | Message::Joined => {
                     return Err(StepError::new("hear init", Op::Receive, Errno::PROTO).into());
                 }
             }

@@ -9,7 +9,7 @@ use super::channel::{self, Message};
 use super::clone::{self, Pointers, Relation};
 use super::hook::{self, HookFailure, Output};
 use super::state_json::StateJson;
-use super::{descriptors, kill_point};
+use super::{descriptors, enter, kill_point};
 use crate::plan::{Hook, Plan};
 use crate::step::{Child, Failure, Op, Step, Text, exec_failure};
 use crate::sys::hiding::hide;
@@ -94,7 +94,7 @@ impl Init<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "every other step executes by itself")]
     fn execute(&mut self, step: &Step) -> Result<(), Failure> {
         match step {
-            Step::AwaitGo => self.expect(Message::Go),
+            Step::AwaitGo => self.enter_cgroups(),
             Step::RequestHooks => {
                 self.tell(&Message::Hooks)?;
                 self.expect(Message::Continue)
@@ -115,6 +115,12 @@ impl Init<'_> {
         self.let_go = true;
         close_others(self.preserved)?;
         untie_from_creator()
+    }
+
+    fn enter_cgroups(&self) -> Result<(), Failure> {
+        let tasks = enter::await_go(&self.creator).map_err(Failure::at(Op::Receive))?;
+        let Some(tasks) = tasks else { clone::exit(1) };
+        enter::enter(tasks, self.plan.cgroup.as_ref().map(|cgroup| &cgroup.hierarchies))
     }
 
     fn tell(&self, message: &Message) -> Result<(), Failure> {

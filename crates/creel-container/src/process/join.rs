@@ -6,8 +6,9 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use creel_cgroups::{Cgroup, Procs};
+use creel_cgroups::Cgroup;
 use creel_seccomp::Agent;
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
@@ -20,13 +21,16 @@ use super::launch::Launched;
 use super::namespaces::setns;
 use super::state_json::StateJson;
 use super::{cgroup_error, describe};
-use super::{descriptors, kill_point};
+use super::{descriptors, enter, kill_point};
 use crate::error::{Result, StepError};
 use crate::plan::Plan;
 use crate::root::Root;
 use crate::state::Lock;
 use crate::step::{Child, Failure, Kind, Op, Step, Text, exec_failure};
 use crate::sys::hiding::hide;
+
+/// How long a process may take to enter its cgroups by itself.
+const JOINED: Duration = Duration::from_millis(100);
 
 /// What an exec starts with: everything of the host's is open.
 #[derive(Debug)]
@@ -62,8 +66,8 @@ impl Joiner<'_> {
             let doing = doing.to_owned();
             move |errno| StepError::new(doing, op, errno)
         };
-        let procs = self.cgroup.as_ref().map(Cgroup::procs).transpose();
-        let procs = procs.map_err(|error| cgroup_error(&error))?;
+        let tasks = self.cgroup.as_ref().map_or(Ok(Vec::new()), Cgroup::tasks);
+        let tasks = tasks.map_err(|error| cgroup_error(&error))?;
         let (socket, childs) =
             channel::pair().map_err(failed("make the channel to the process", Op::Socket))?;
         // The child is a copy of this process: from its first moment nobody inside may look into it.
@@ -75,15 +79,15 @@ impl Joiner<'_> {
         match clone::clone3(0, v2, self.relation) {
             Ok(Side::Child) => {
                 let mut kept = vec![childs.as_raw_fd(), self.init.as_raw_fd()];
-                kept.extend(self.console.as_ref().map(AsRawFd::as_raw_fd));
+                kept.extend(self.console.iter().chain(&tasks).map(AsRawFd::as_raw_fd));
                 kept.extend(kill_point::descriptor());
                 descriptors::close_all_but(3 + self.preserved, kept);
-                self.run(&childs)
+                self.run(&childs, tasks)
             }
             Ok(Side::Parent { pid, pidfd }) => {
                 let launched = Launched { pid, pidfd, socket };
                 launched.announce(self.relation)?;
-                self.accompany(launched, procs.as_ref(), lock)
+                self.accompany(launched, tasks, lock)
             }
             Err(errno) => Err(failed("clone into the container", Op::Clone)(errno).into()),
         }
@@ -113,37 +117,52 @@ impl Joiner<'_> {
         Ok(())
     }
 
-    fn accompany(&self, launched: Launched, procs: Option<&Procs>, lock: Lock) -> Result<Launched> {
-        let all = || -> Result<()> {
-            if let (Some(procs), Some(pid)) = (procs, Pid::from_raw(launched.pid)) {
-                let in_v2 = super::launch::v2_directory(self.cgroup.as_ref())?.is_some();
-                procs.join(pid, in_v2).map_err(|error| cgroup_error(&error))?;
-            }
-            drop(lock);
-            kill_point::creator();
-            launched.tell(&Message::Go)?;
-            kill_point::creator();
-            match launched.hear()? {
-                Message::Ready { listener } => self.hand_over(&launched, listener),
-                Message::Failed { step, failure } => {
-                    Err(describe::failure(self.plan, step, &failure))
-                }
-                Message::Go
-                | Message::Continue
-                | Message::Commit
-                | Message::Hooks
-                | Message::Committed => {
-                    Err(StepError::new("hear the process", Op::Receive, Errno::PROTO).into())
-                }
-            }
-        };
-        match all() {
+    fn accompany(&self, launched: Launched, tasks: Vec<OwnedFd>, lock: Lock) -> Result<Launched> {
+        match self.accompany_until_ready(&launched, tasks, lock) {
             Ok(()) => Ok(launched),
             Err(error) => {
                 launched.kill();
                 Err(error)
             }
         }
+    }
+
+    fn accompany_until_ready(
+        &self,
+        launched: &Launched,
+        tasks: Vec<OwnedFd>,
+        lock: Lock,
+    ) -> Result<()> {
+        let mut lock = Some(lock);
+        if tasks.is_empty() {
+            lock = None;
+        } else if !launched.speaks_within(JOINED) {
+            // One that has entered a frozen cgroup says nothing before the thaw, and a delete must not wait for that.
+            self.move_process(launched.pid)?;
+            lock = None;
+        }
+        drop(tasks);
+        kill_point::creator();
+        loop {
+            match launched.hear()? {
+                Message::Joined => drop(lock.take()),
+                Message::Ready { listener } => return self.hand_over(launched, listener),
+                Message::Failed { step, failure } => {
+                    return Err(describe::failure(self.plan, step, &failure));
+                }
+                Message::Continue | Message::Commit | Message::Hooks | Message::Committed => {
+                    return Err(
+                        StepError::new("hear the process", Op::Receive, Errno::PROTO).into()
+                    );
+                }
+            }
+        }
+    }
+
+    /// Into the cgroups that it should have entered by itself.
+    fn move_process(&self, pid: i32) -> Result<()> {
+        let (Some(cgroup), Some(pid)) = (&self.cgroup, Pid::from_raw(pid)) else { return Ok(()) };
+        cgroup.join(pid, true).map_err(|error| cgroup_error(&error))
     }
 
     /// Gives the filter's notification descriptor to the agent.
@@ -158,8 +177,8 @@ impl Joiner<'_> {
     }
 
     /// The child: never returns.
-    fn run(mut self, creator: &OwnedFd) -> ! {
-        let Err((step, failure)) = self.become_program(creator);
+    fn run(mut self, creator: &OwnedFd, tasks: Vec<OwnedFd>) -> ! {
+        let Err((step, failure)) = self.become_program(creator, tasks);
         let _ = channel::write(creator, &Message::Failed { step, failure });
         clone::exit(255)
     }
@@ -167,6 +186,7 @@ impl Joiner<'_> {
     fn become_program(
         &mut self,
         creator: &OwnedFd,
+        mut tasks: Vec<OwnedFd>,
     ) -> Result<std::convert::Infallible, (u32, Failure)> {
         let here = |failure| (NO_STEP, failure);
         let expect = |expected| match channel::read(creator) {
@@ -187,8 +207,8 @@ impl Joiner<'_> {
             kill_point::child("child", index);
             let number = u32::try_from(index).unwrap_or(NO_STEP);
             if matches!(planned.step, Step::AwaitGo) {
-                expect(Message::Go)?;
-                self.enter_cgroup_namespace().map_err(|failure| (number, failure))?;
+                self.enter_cgroups(creator, std::mem::take(&mut tasks))
+                    .map_err(|failure| (number, failure))?;
                 continue;
             }
             planned.step.execute(&mut child).map_err(|failure| (number, failure))?;
@@ -208,8 +228,12 @@ impl Joiner<'_> {
         untie_from_creator()
     }
 
-    /// The process is in the cgroup: the namespace's root is above it, or it.
-    fn enter_cgroup_namespace(&self) -> Result<(), Failure> {
+    /// The namespace last: its root is above the process' cgroup, or it.
+    fn enter_cgroups(&self, creator: &OwnedFd, tasks: Vec<OwnedFd>) -> Result<(), Failure> {
+        if !tasks.is_empty() {
+            enter::enter(tasks, self.cgroup.as_ref().map(Cgroup::hierarchies))?;
+            channel::write(creator, &Message::Joined).map_err(Failure::at(Op::Send))?;
+        }
         if !self.namespaces.contains(&Kind::Cgroup) {
             return Ok(());
         }

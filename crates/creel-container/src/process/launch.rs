@@ -1,8 +1,10 @@
 //! The clone: from a plan to a child that executes it, in the right namespaces and cgroups.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::channel::{self, Message};
 use super::clone::{self, Relation, Side};
@@ -72,7 +74,7 @@ fn clone_flags(plan: &Plan) -> u32 {
 }
 
 /// The limit that was hit, by the errno's meaning in clone(2).
-fn clone_error(plan: &Plan, errno: rustix::io::Errno) -> Error {
+fn clone_error(plan: &Plan, errno: Errno) -> Error {
     let kinds: Vec<&str> = plan.new.iter().map(|(kind, _)| kind.word()).collect();
     let mut error = StepError::new(
         format!("clone init with new namespaces ({})", kinds.join(", ")),
@@ -81,11 +83,11 @@ fn clone_error(plan: &Plan, errno: rustix::io::Errno) -> Error {
     );
     error.at = plan.new.first().map(|(_, at)| at.clone());
     let hint: &[u8] = match errno {
-        rustix::io::Errno::NOSPC => b"a limit is reached: see /proc/sys/user/max_*_namespaces",
-        rustix::io::Errno::AGAIN => {
+        Errno::NOSPC => b"a limit is reached: see /proc/sys/user/max_*_namespaces",
+        Errno::AGAIN => {
             b"a limit is reached: RLIMIT_NPROC, kernel.pid_max or the cgroup's pids.max"
         }
-        rustix::io::Errno::NOMEM => b"no memory, or the pid namespace's init is gone",
+        Errno::NOMEM => b"no memory, or the pid namespace's init is gone",
         _ => b"",
     };
     error.detail = crate::step::Detail::new(hint);
@@ -109,10 +111,10 @@ impl Launched {
         super::wait::ended(&self.pidfd).map(super::wait::Ended::exit_code)
     }
 
-    /// Puts the child into the cgroups that the clone did not; `in_v2` tells whether it went into that of v2.
-    pub(crate) fn join_cgroup(&self, cgroup: &creel_cgroups::Cgroup, in_v2: bool) -> Result<()> {
-        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
-        cgroup.join(pid, in_v2).map_err(|error| super::cgroup_error(&error))
+    /// Lets the child enter the cgroups that the clone did not.
+    pub(crate) fn go(&self, tasks: &[OwnedFd]) -> Result<()> {
+        super::enter::send_go(&self.socket, tasks)
+            .map_err(|errno| StepError::new("tell init", Op::Send, errno).into())
     }
 
     /// Tells the child.
@@ -127,6 +129,19 @@ impl Launched {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(self.death()),
             Err(errno) => Err(StepError::new("hear init", Op::Receive, errno).into()),
+        }
+    }
+
+    /// Whether the child says something, or ends, within this time.
+    pub(crate) fn speaks_within(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], left.as_ref()) {
+                Err(Errno::INTR) => {}
+                count => return count.is_ok_and(|count| count > 0),
+            }
         }
     }
 

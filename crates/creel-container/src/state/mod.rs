@@ -14,5 +14,7 @@ pub use id::ContainerId;
 pub(crate) use lock::Lock;
 pub(crate) use record::{CgroupRecord, HooksRecord, ProcessRecord, Record};
 pub use status::Status;
-pub(crate) use status::{Liveness, boot_id, open_process, status_of, status_of_own};
+pub(crate) use status::{
+    Liveness, boot_id, open_process, status_and_init, status_of, status_of_own,
+};
 pub(crate) use store::{ANSWER_FIFO, Directory, NOTIFY, START_FIFO, Store, errno_of};

@@ -90,19 +90,32 @@ pub(crate) fn status_of(
     record: &Record,
     frozen: impl FnOnce() -> bool,
 ) -> Status {
-    let alive = |process: &Option<ProcessRecord>| {
-        process.as_ref().is_some_and(|it| matches!(open_process(it), Liveness::Alive(_)))
+    status_and_init(directory, record, frozen).0
+}
+
+/// The same, and init, unless the container is being created or has stopped.
+pub(crate) fn status_and_init(
+    directory: &Directory,
+    record: &Record,
+    frozen: impl FnOnce() -> bool,
+) -> (Status, Option<OwnedFd>) {
+    let open = |process: &Option<ProcessRecord>| match process.as_ref().map(open_process) {
+        Some(Liveness::Alive(pidfd)) => Some(pidfd),
+        Some(Liveness::Gone) | None => None,
     };
     if !record.committed {
-        return if alive(&record.creator) { Status::Creating } else { Status::Stopped };
+        let is_creating = open(&record.creator).is_some();
+        return (if is_creating { Status::Creating } else { Status::Stopped }, None);
     }
-    if !alive(&record.init) {
-        return Status::Stopped;
-    }
-    if frozen() {
-        return Status::Paused;
-    }
-    if is_waiting_for_start(directory) { Status::Created } else { Status::Running }
+    let Some(init) = open(&record.init) else { return (Status::Stopped, None) };
+    let status = if frozen() {
+        Status::Paused
+    } else if is_waiting_for_start(directory) {
+        Status::Created
+    } else {
+        Status::Running
+    };
+    (status, Some(init))
 }
 
 /// What a container is doing whose init the caller has created, when nobody freezes it.

@@ -77,7 +77,7 @@ pub enum Step {
     MakeRoot(MakeRoot),
     /// One entry of `mounts`.
     Mount(Box<Mount>),
-    /// Waits until the creator has moved this process into all its cgroups. Nothing may fork before.
+    /// Waits until the creator has made the v1 cgroups, and enters them. Nothing may fork before.
     AwaitGo,
     /// A new cgroup namespace, rooted where this process is now.
     CgroupNamespace(CgroupNamespace),
