@@ -8,38 +8,17 @@
 //!
 //! # Running a container
 //!
-//! ```no_run
-//! use creel_container::{Bundle, ContainerId, CreateOptions, Result, Runtime, worker_entry};
+//! These two programs are compiled with this page, and run by the test `embed` (a doc test has no bundle, and may not be
+//! root).
 //!
-//! fn main() -> Result<()> {
-//!     worker_entry();
-//!     let runtime = Runtime::new("/run/my-program");
-//!     let bundle = Bundle::open("/var/lib/my-program/web".as_ref(), None)?;
-//!     let id = ContainerId::parse("web")?;
-//!     let mut container = runtime.create(&id, &bundle, CreateOptions::default())?;
-//!     container.start()?;
-//!     let code = container.wait()?;
-//!     container.delete()?;
-//!     println!("it ended with {code}");
-//!     Ok(())
-//! }
+//! ```no_run
+#![doc = include_str!("../tests/embed/run.rs")]
 //! ```
 //!
 //! # Executing a process in one
 //!
 //! ```no_run
-//! use creel_container::{ContainerId, ExecOptions, Result, Runtime, worker_entry};
-//!
-//! fn main() -> Result<()> {
-//!     worker_entry();
-//!     let container = Runtime::new("/run/my-program").open(&ContainerId::parse("web")?)?;
-//!     // The user, environment and limits of its first process, another program.
-//!     let mut process = container.config()?.spec.process.unwrap_or_default();
-//!     process.args = Some(vec!["/bin/date".to_owned()]);
-//!     let launched = container.exec(&process, ExecOptions::default())?;
-//!     println!("process {} ended with {:?}", launched.pid(), launched.wait());
-//!     Ok(())
-//! }
+#![doc = include_str!("../tests/embed/exec.rs")]
 //! ```
 //!
 //! # Threads
@@ -49,6 +28,9 @@
 //! copy of its program, clones in this one's place and ends. The container's process is a child of this process all the
 //! same. The worker is this program itself if it calls [`worker_entry`] first in `main`, before any thread is started;
 //! else the `creel` that [`Runtime::with_worker`] names. Everything else is done here, by any thread.
+//!
+//! Every call here blocks: an async program makes them on threads for that, such as those of tokio's `spawn_blocking`.
+//! Its `main` calls [`worker_entry`], then starts its executor (`#[tokio::main]` would start it before).
 //!
 //! A program with one thread needs no worker, but then exec leaves it in the container's namespaces, and it may be
 //! looked into by a container unless it calls [`seal`] first.

@@ -108,7 +108,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Sets `consoleSize`.
+    /// Sets `consoleSize`: the size that the terminal has when the program starts. Ignored without a terminal.
     pub fn set_console_size(&mut self, rows: u16, columns: u16) {
         let size = runtime::BoxBuilder::default().height(rows).width(columns).build();
         self.console_size = size.ok().or(self.console_size);
@@ -209,4 +209,19 @@ pub struct ExecCpuAffinity {
     /// `final`: the CPUs afterwards.
     #[serde(rename = "final")]
     pub after: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Process;
+
+    #[test]
+    fn a_console_size_that_is_set_replaces_what_was_there() {
+        let mut process = Process::default();
+        for (rows, columns) in [(24, 80), (31, 99)] {
+            process.set_console_size(rows, columns);
+            let size = process.console_size.map(|it| (it.height(), it.width()));
+            assert_eq!(size, Some((u64::from(rows), u64::from(columns))));
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! The library in a process with threads: 64 of them create, start, exec and delete at once. Needs root.
+//! The library in a process with threads: 64 of them, or 64 tasks of tokio, create, start, exec and delete at once; and
+//! the two programs of the crate's front page. Needs root.
 //!
 //! It has a `main` of its own, since the worker's entry comes before any thread.
 
@@ -8,6 +9,8 @@
     clippy::print_stdout,
     reason = "a test ends with the panic"
 )]
+
+mod front_page;
 
 use std::fs;
 use std::path::Path;
@@ -22,6 +25,9 @@ const THREADS: i32 = 64;
 const BUSYBOX: &str = "/bin/busybox";
 
 fn main() {
+    if let Some(program) = front_page::program() {
+        return program().unwrap();
+    }
     worker_entry();
     if !rustix::process::geteuid().is_root() || !Path::new(BUSYBOX).exists() {
         println!("skipped: needs root and a static {BUSYBOX}");
@@ -31,6 +37,7 @@ fn main() {
     let rootfs = directory.path().join("rootfs");
     fs::create_dir_all(rootfs.join("bin")).unwrap();
     fs::copy(BUSYBOX, rootfs.join("bin/busybox")).unwrap();
+    front_page::check(directory.path());
     let runtime = Runtime::new(directory.path().join("state"));
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -46,6 +53,7 @@ fn main() {
         scope.spawn(|| errors_are_data(&runtime, directory.path())).join().unwrap();
         scope.spawn(|| a_worker_may_die(&runtime, directory.path())).join().unwrap();
     });
+    tasks(&runtime, directory.path());
     assert!(runtime.list().unwrap().is_empty());
     assert_eq!(fs::read_dir(directory.path().join("state")).unwrap().count(), 0);
     let children = format!("/proc/self/task/{}/children", std::process::id());
@@ -53,7 +61,24 @@ fn main() {
     let cgroups =
         Command::new("find").args(["/sys/fs/cgroup", "-name", "embed-*"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&cgroups.stdout), "");
-    println!("{THREADS} threads: ok");
+    println!("{THREADS} threads, {THREADS} tasks, the front page: ok");
+}
+
+/// The same by tasks of an async program, as the crate's page tells its author.
+fn tasks(runtime: &Runtime, directory: &Path) {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    executor.block_on(async {
+        let start = |number| {
+            let (runtime, bundle) = (runtime.clone(), bundle(directory, number));
+            tokio::spawn(async move {
+                tokio::task::spawn_blocking(move || one(&runtime, &bundle, number)).await
+            })
+        };
+        let tasks: Vec<_> = (0..THREADS).map(start).collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
 }
 
 /// A container that lives until it is killed, a process in it with an exit code of its own, and the end of both.
