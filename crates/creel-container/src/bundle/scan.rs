@@ -47,6 +47,8 @@ pub(crate) fn line_of(text: &[u8], pointer: &str) -> usize {
 pub(crate) fn lines_of(text: &[u8], pointers: &[&str]) -> Vec<Option<usize>> {
     let mut wanted: HashMap<&str, Option<usize>> =
         pointers.iter().map(|pointer| (*pointer, None)).collect();
+    // A path that is longer than all that are asked for is not even looked up: it may be as long as the text.
+    let longest = pointers.iter().map(|pointer| pointer.len()).max().unwrap_or(0);
     let (mut line, mut counted) = (1, 0);
     let mut walk = Walk::new(text);
     while let Some(event) = walk.next_event() {
@@ -58,7 +60,9 @@ pub(crate) fn lines_of(text: &[u8], pointers: &[&str]) -> Vec<Option<usize>> {
             .filter(|byte| **byte == b'\n')
             .count();
         counted = start;
-        if let Some(found) = wanted.get_mut(walk.path.as_str()) {
+        if walk.path.len() <= longest
+            && let Some(found) = wanted.get_mut(walk.path.as_str())
+        {
             found.get_or_insert(line);
         }
     }
@@ -179,6 +183,11 @@ impl<'a> Walk<'a> {
             key_start: usize::MAX,
             state: State::Value,
         }
+    }
+
+    /// How many lists and objects are open, the one just entered among them.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
     }
 
     /// Length of the path of the container around the current value.

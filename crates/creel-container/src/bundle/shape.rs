@@ -2,6 +2,9 @@
 
 use super::scan::{Event, Walk};
 
+/// Lists and objects around the innermost of [`OBJECTS`], and more.
+const DEPTH_MAX: usize = 16;
+
 /// The pointer of the first list that stands where only an object is one. `base` is the pointer of the whole text in a
 /// config: empty for a config itself.
 ///
@@ -16,6 +19,10 @@ pub(super) fn list_for_object(text: &[u8], base: &str) -> Option<String> {
     let mut walk = Walk::new(text);
     while let Some(event) = walk.next_event() {
         let Event::Enter { start } = event else { continue };
+        // Nothing is that deep in a config; a hostile text may be, and its path is as long as it is deep.
+        if walk.depth() > DEPTH_MAX {
+            continue;
+        }
         if text.get(start) == Some(&b'[') && is_object(&walk.path, base) {
             return Some(walk.path);
         }
@@ -153,6 +160,8 @@ mod tests {
             ("{\"user\": [0, 0]}", "", None),
             ("{\"user\": [0, 0]}", "process", Some("user")),
             ("[]", "process", Some("")),
+            (&format!("{{\"root\": {}", "[".repeat(200_000)), "", Some("root")),
+            (&format!("{{\"x\": {}", "[".repeat(200_000)), "", None),
             ("{\"memory\": [1]}", "linux.resources", Some("memory")),
         ] {
             assert_eq!(list_for_object(text.as_bytes(), base).as_deref(), expected, "{text}");

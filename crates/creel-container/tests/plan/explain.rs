@@ -25,6 +25,26 @@ fn the_case_of_letters_does_not_matter() {
 }
 
 #[test]
+fn every_kind_of_step_is_explained() {
+    let source = include_str!("../../src/step/mod.rs");
+    let (_, variants) = source.split_once("pub enum Step {").unwrap();
+    let (variants, _) = variants.split_once("\n}").unwrap();
+    let names = variants.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let names: Vec<&str> = names
+        .filter_map(|line| line.split(['(', ',']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .collect();
+    assert!(names.len() > 35, "{names:?}");
+    for name in names {
+        let text = explain(name).unwrap_or_else(|| panic!("{name} has no explanation"));
+        assert!(
+            !text.section.is_empty() && text.rule.len() > 20 && !text.calls.is_empty(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn no_kind_is_explained_twice() {
     let mut kinds: Vec<_> = step_kinds().collect();
     let all = kinds.len();

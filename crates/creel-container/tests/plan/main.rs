@@ -4,6 +4,7 @@
 
 mod bad_values;
 mod decisions;
+mod engine_fuzz;
 mod engines;
 mod exec;
 mod explain;

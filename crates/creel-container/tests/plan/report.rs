@@ -5,8 +5,29 @@ use serde_json::{Value, json};
 
 use crate::{config, engine_config, host};
 
-/// Checks what the schema uses: `type`, `const`, `enum`, `required`, `properties`, `items`, `oneOf` of `required`.
+/// The keywords of JSON Schema that the schema may use; the last three mean nothing to a check.
+const KEYWORDS: [&str; 11] = [
+    "type",
+    "const",
+    "enum",
+    "required",
+    "properties",
+    "items",
+    "minimum",
+    "oneOf",
+    "$schema",
+    "title",
+    "description",
+];
+
+/// Checks what the schema uses: [`KEYWORDS`].
 fn check(schema: &Value, value: &Value, at: &str) {
+    let keywords = schema.as_object().unwrap().keys();
+    let unknown: Vec<_> = keywords.filter(|it| !KEYWORDS.contains(&it.as_str())).collect();
+    assert!(unknown.is_empty(), "{at}: this test does not know {unknown:?}");
+    if let (Some(least), Some(number)) = (schema.get("minimum"), value.as_i64()) {
+        assert!(number >= least.as_i64().unwrap(), "{at}: {number}");
+    }
     if let Some(constant) = schema.get("const") {
         assert_eq!(value, constant, "{at}");
     }
@@ -55,12 +76,46 @@ fn check(schema: &Value, value: &Value, at: &str) {
 #[test]
 fn a_plan_fits_the_schema() {
     let schema: Value = serde_json::from_str(PLAN_SCHEMA).unwrap();
-    for name in ["podman-run.json", "docker-run.json", "cri-container-lifecycle.json"] {
-        let bundle = engine_config(name);
-        let plan = compile(&bundle, &host(), &PlanOptions::new("web")).unwrap();
-        let report = serde_json::to_value(Report::new(&bundle, &plan)).unwrap();
-        check(&schema, &report, name);
-        assert_eq!(report["steps"][0]["number"], 1);
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine-configs");
+    let mut plans = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let bundle = engine_config(&name);
+        let report = match compile(&bundle, &host(), &PlanOptions::new("web")) {
+            Ok(plan) => {
+                plans += 1;
+                serde_json::to_value(Report::new(&bundle, &plan)).unwrap()
+            }
+            Err(faults) => serde_json::to_value(Report::of_faults(&bundle, &faults)).unwrap(),
+        };
+        check(&schema, &report, &name);
+        assert!(report["faults"].is_array() || report["steps"][0]["number"] == 1, "{name}");
+    }
+    assert!(plans > 50, "{plans}");
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_seen() {
+    let schema: Value = serde_json::from_str(PLAN_SCHEMA).unwrap();
+    let bundle = engine_config("podman-run.json");
+    let plan = compile(&bundle, &host(), &PlanOptions::new("web")).unwrap();
+    let good = serde_json::to_value(Report::new(&bundle, &plan)).unwrap();
+    for (pointer, value) in [
+        ("/version", json!(2)),
+        ("/bundle", json!(null)),
+        ("/steps", json!({})),
+        ("/steps/0/number", json!(0)),
+        ("/steps/0/stage", json!("never")),
+        ("/steps/0/line", json!("1")),
+        ("/steps/0", json!({ "number": 1 })),
+        ("", json!({ "version": 1, "bundle": "/b", "config": "c", "steps": [], "faults": [] })),
+        ("", json!({ "version": 1, "bundle": "/b", "config": "c" })),
+        ("/steps/0/does", json!(["x"])),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let checked = std::panic::catch_unwind(|| check(&schema, &bad, "bad"));
+        assert!(checked.is_err(), "{pointer}");
     }
 }
 
