@@ -89,6 +89,24 @@ pub fn static_program(repo: &Repo, package: &str) -> Result<PathBuf> {
     build_static(repo, &mut cargo, package)
 }
 
+/// Builds the suites and their checker, optimised and static, for a machine that has neither the toolchain nor this
+/// one's libraries. Returns the directory of the programs.
+///
+/// # Errors
+/// When the build fails.
+pub fn suites(repo: &Repo) -> Result<PathBuf> {
+    let mut cargo = repo.cargo();
+    cargo.args(["build", "--profile", "suite", "--target", &repo.triple]).args(quiet());
+    for package in ["conformance", "engines", "checker"] {
+        cargo.args(["--package", package]);
+    }
+    // A panic is caught and reported here, which needs the tables that the product is built without.
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static");
+    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    repo::run(&mut cargo)?;
+    Ok(repo.target.join(&repo.triple).join("suite"))
+}
+
 fn build_static(repo: &Repo, cargo: &mut Command, package: &str) -> Result<PathBuf> {
     // Both would add to the flags or replace them.
     cargo.env("RUSTFLAGS", STATIC).env_remove("CARGO_ENCODED_RUSTFLAGS");

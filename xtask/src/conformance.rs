@@ -7,11 +7,14 @@ use anyhow::Result;
 
 use crate::deps::{self, Purpose};
 use crate::repo::Repo;
-use crate::{build, output};
+use crate::{build, output, vm};
 
 /// Arguments of `conformance` and `engines`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// In the virtual machine, which is made when it is missing
+    #[arg(long)]
+    vm: bool,
     /// Arguments of the runner, such as `--runtime PATH`, `--filter WORD`, `--list`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
@@ -21,7 +24,10 @@ pub struct Args {
 ///
 /// # Errors
 /// When a package is missing or a build fails.
-pub fn run(repo: &Repo, suite: &str, args: &Args) -> Result<ExitCode> {
+pub fn run(repo: &Repo, suite: &'static str, args: &Args) -> Result<ExitCode> {
+    if args.vm {
+        return vm::run_suite(repo, suite, &args.rest);
+    }
     deps::ensure(repo, &[Purpose::Test])?;
     let names_one =
         |arg: &String| ["--runtime", "--against", "--kills"].iter().any(|o| arg.starts_with(o));

@@ -11,6 +11,7 @@
 )]
 
 mod annotations;
+mod apparmor;
 mod bad_fields;
 mod bad_input;
 mod cgroups;
@@ -99,6 +100,7 @@ fn register(cases: &mut Cases) {
     terminals::register(cases);
     foreground::register(cases);
     soak::register(cases);
+    apparmor::register(cases);
 }
 
 fn main() -> ExitCode {

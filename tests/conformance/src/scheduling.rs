@@ -84,7 +84,8 @@ fn scheduler(cases: &mut Cases) {
                 let mut wanted = fields.clone();
                 wanted["policy"] = json!(policy);
                 bundle.set("/process/scheduler", wanted);
-                if ["SCHED_FIFO", "SCHED_RR"].contains(&policy) && harness::cgroup::has("cpu") {
+                let has_budget = harness::cgroup::hierarchy("cpu").join("cgroup.procs").exists();
+                if ["SCHED_FIFO", "SCHED_RR"].contains(&policy) && has_budget {
                     // Directly below the root, whose budget is the only one.
                     bundle.set("/linux/cgroupsPath", format!("/{}", rt.id()));
                     bundle.set(

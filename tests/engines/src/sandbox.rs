@@ -87,7 +87,7 @@ fn is_engines(path: &Path) -> bool {
 }
 
 fn processes() -> anyhow::Result<Vec<String>> {
-    let (end, mut left) = (Instant::now() + PATIENCE, Vec::new());
+    let (end, mut left) = (Instant::now() + wait::paced(PATIENCE), Vec::new());
     loop {
         leak::reap();
         let Some(pid) = leak::children(std::process::id().cast_signed()).into_iter().next() else {

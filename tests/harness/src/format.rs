@@ -17,6 +17,8 @@ pub struct RuntimeResults {
     pub version: String,
     /// Results in the order of the registry.
     pub results: Vec<CaseResult>,
+    /// Cases for which no time was left.
+    pub untried: usize,
 }
 
 impl RuntimeResults {

@@ -1,6 +1,8 @@
 //! The options of a runner of cases.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -8,10 +10,13 @@ use crate::build;
 
 const USAGE: &str = "usage: conformance [--runtime PATH] [--filter WORD] [--format text|junit|json|html]
                    [--expect] [--update-lists] [--against A,B,…] [--kills A,B,…] [--mutate] [--jobs N] [--list] [--coverage]
+                   [--only FILE] [--within SECONDS]
 
   --runtime PATH   the runtime to test; more than one may be given
   --filter WORD    only cases whose section, sentence or feature row contains the word; all of several words;
                    slow ones, which are left out else, have the word slow
+  --only FILE      only the cases whose titles are the lines of the file
+  --within SECONDS begin no case after this time, and say how many were not tried
   --format FORMAT  what goes to standard output
   --expect         known failures are listed in tests/conformance/expected/NAME.txt: what differs from the list fails
   --against A,B    test several runtimes and write docs/conformance.md
@@ -30,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) suite: &'static str,
     pub(crate) runtimes: Vec<PathBuf>,
     pub(crate) filters: Vec<String>,
+    pub(crate) only: Option<BTreeSet<String>>,
+    pub(crate) within: Option<Duration>,
     pub(crate) format: String,
     pub(crate) expect: bool,
     pub(crate) against: bool,
@@ -58,6 +65,8 @@ pub(crate) fn parse(arguments: &[String]) -> anyhow::Result<Options> {
         match name {
             "--runtime" => options.runtimes.push(find(&value()?)?),
             "--filter" => options.filters.push(value()?.to_lowercase()),
+            "--only" => options.only = Some(titles(&value()?)?),
+            "--within" => options.within = Some(Duration::from_secs(value()?.parse()?)),
             "--format" => options.format = value()?,
             "--expect" => options.expect = true,
             "--mutate" => options.mutate = true,
@@ -85,6 +94,13 @@ pub(crate) fn parse(arguments: &[String]) -> anyhow::Result<Options> {
         options.runtimes.push(build::workspace().join("target/debug/creel"));
     }
     Ok(options)
+}
+
+/// The lines of a file, without empty ones and comments.
+fn titles(path: &str) -> anyhow::Result<BTreeSet<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| String::from(path))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.filter(|line| !line.starts_with('#')).map(String::from).collect())
 }
 
 /// A path as it is, a name from `$PATH`.

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use serde_json::Value;
 
+use crate::nursery::{Nursery, Order};
 use crate::{Cases, Flavor, build, leak, rootfs, wait};
 
 /// How a case ended.
@@ -63,6 +64,16 @@ pub struct Plan {
     pub known: BTreeSet<usize>,
     /// Take away from each config what the case is about.
     pub mutate: bool,
+    /// Workers are forks of this program, not started anew.
+    pub forks: bool,
+    /// No case is begun after this.
+    pub end: Option<Instant>,
+}
+
+impl Plan {
+    fn is_over(&self, grace: Duration) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end + grace)
+    }
 }
 
 /// The directory of a run, in a mount namespace of its own.
@@ -110,6 +121,8 @@ impl Run {
         plan: &Plan,
         done: &(dyn Fn(&CaseResult) + Sync),
     ) -> anyhow::Result<Vec<CaseResult>> {
+        let nursery = if plan.forks { Some(Nursery::begin(cases)?) } else { None };
+        let nursery = nursery.as_ref();
         let alone = |index: &usize| cases.list.get(*index).is_some_and(|case| case.alone);
         let (lonely, parallel): (Vec<usize>, Vec<usize>) =
             plan.selected.iter().copied().partition(alone);
@@ -120,7 +133,10 @@ impl Run {
             for _ in 0..plan.jobs.max(1) {
                 scope.spawn(|| {
                     while let Some(index) = parallel.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match self.one(cases, plan, *index, "") {
+                        if plan.is_over(Duration::ZERO) {
+                            return;
+                        }
+                        match self.one(cases, plan, nursery, (*index, "")) {
                             Ok(result) => {
                                 done(&result);
                                 results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
@@ -141,25 +157,37 @@ impl Run {
         }
         let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
         for index in lonely {
-            let result = self.one(cases, plan, index, "")?;
+            if plan.is_over(Duration::ZERO) {
+                break;
+            }
+            let result = self.one(cases, plan, nursery, (index, ""))?;
             done(&result);
             results.push(result);
         }
         if !plan.mutate {
-            self.again(cases, plan, &mut results)?;
+            self.again(cases, plan, nursery, &mut results)?;
         }
         results.sort_by_key(|result| result.index);
         Ok(results)
     }
 
-    fn again(&self, cases: &Cases, plan: &Plan, results: &mut [CaseResult]) -> anyhow::Result<()> {
+    fn again(
+        &self,
+        cases: &Cases,
+        plan: &Plan,
+        nursery: Option<&Nursery>,
+        results: &mut [CaseResult],
+    ) -> anyhow::Result<()> {
         let is_final = |index: usize| {
             plan.known.contains(&index) || cases.list.get(index).is_some_and(|case| case.once)
         };
         let doubtful =
             |result: &&mut CaseResult| result.status == Status::Failed && !is_final(result.index);
         for result in results.iter_mut().filter(doubtful) {
-            let second = self.one(cases, plan, result.index, "-again")?;
+            if plan.is_over(Duration::from_secs(60)) {
+                return Ok(());
+            }
+            let second = self.one(cases, plan, nursery, (result.index, "-again"))?;
             if second.status == Status::Passed {
                 let detail = format!("passed the second time; the first time:\n{}", result.detail);
                 *result = CaseResult { flaky: true, detail, ..second };
@@ -172,30 +200,39 @@ impl Run {
         &self,
         cases: &Cases,
         plan: &Plan,
-        index: usize,
-        suffix: &str,
+        nursery: Option<&Nursery>,
+        (index, suffix): (usize, &str),
     ) -> anyhow::Result<CaseResult> {
         let case = cases.list.get(index).context("no such case")?;
         // No id is the beginning of another one.
         let id = format!("ct-{}-{index:04}{suffix}", std::process::id());
         let result = self.directory.join(format!("result-{id}"));
         let messages = self.directory.join(format!("messages-{id}"));
+        let order = Order {
+            index,
+            binary: &plan.binary,
+            run: &self.directory,
+            id: &id,
+            result: &result,
+            messages: &messages,
+            mutate: plan.mutate,
+        };
         let started = Instant::now();
-        let mut child = Command::new("/proc/self/exe")
-            .arg("--worker")
-            .arg(index.to_string())
-            .arg(&plan.binary)
-            .arg(&self.directory)
-            .arg(&id)
-            .arg(&result)
-            .arg(if plan.mutate { "mutated" } else { "unchanged" })
-            .stdin(std::process::Stdio::null())
-            .stdout(File::create(&messages)?)
-            .stderr(File::options().append(true).open(&messages)?)
-            .spawn()
-            .context("start a worker")?;
         let limit = Flavor::of(&plan.binary).limit(case.limit);
-        let in_time = end_in_time(&mut child, limit)?;
+        let in_time = match nursery {
+            Some(nursery) => {
+                let pid = nursery.start(&order)?;
+                let in_time = end_in_time(pid, limit)?;
+                nursery.reap(pid)?;
+                in_time
+            }
+            None => {
+                let mut child = start_anew(&order)?;
+                let in_time = end_in_time(child.id().cast_signed(), limit)?;
+                child.wait()?;
+                in_time
+            }
+        };
         let took = started.elapsed();
         let (mut status, mut detail) = read_result(&result, &messages);
         if !in_time {
@@ -218,20 +255,36 @@ impl Drop for Run {
     }
 }
 
-/// Ends a worker that takes too long by ending what it waits for, so that it can still clean up.
-fn end_in_time(child: &mut Child, limit: Duration) -> anyhow::Result<bool> {
-    let pid = child.id().cast_signed();
+/// Starts this program as a worker.
+fn start_anew(order: &Order<'_>) -> anyhow::Result<Child> {
+    Command::new("/proc/self/exe")
+        .arg("--worker")
+        .arg(order.index.to_string())
+        .args([order.binary, order.run])
+        .arg(order.id)
+        .arg(order.result)
+        .arg(if order.mutate { "mutated" } else { "unchanged" })
+        .stdin(std::process::Stdio::null())
+        .stdout(File::create(order.messages)?)
+        .stderr(File::options().append(true).open(order.messages)?)
+        .spawn()
+        .context("start a worker")
+}
+
+/// Waits for a worker's end. One that takes too long is ended by ending what it waits for, so that it can still
+/// clean up.
+fn end_in_time(pid: i32, limit: Duration) -> anyhow::Result<bool> {
     let fd = wait::pidfd(pid)?.context("the worker was reaped by someone else")?;
     let in_time = wait::readable(&fd, limit)?;
     if !in_time {
         leak::descendants(pid).into_iter().for_each(leak::kill);
         if !wait::readable(&fd, Duration::from_secs(10))? {
             let below = leak::descendants(pid);
-            child.kill()?;
+            leak::kill(pid);
             below.into_iter().for_each(leak::kill);
+            wait::readable(&fd, Duration::from_secs(10))?;
         }
     }
-    child.wait()?;
     Ok(in_time)
 }
 

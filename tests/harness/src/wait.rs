@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -16,11 +16,26 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid
 /// The longest time that anything which a test waits for may take, on a machine that does twenty other things.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// How many times slower than usual this machine is, by the environment variable `TEST_PACE`.
+pub const PACE: &str = "TEST_PACE";
+
+/// A time limit, as long as this machine needs it: every limit of this module's functions is so already.
+#[must_use]
+pub fn paced(limit: Duration) -> Duration {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    let read = || std::env::var(PACE).ok()?.parse().ok();
+    limit * *FACTOR.get_or_init(|| read().unwrap_or(1).clamp(1, 100))
+}
+
 /// Whether the fd becomes readable (or reports its end) before the limit.
 ///
 /// # Errors
 /// What `poll(2)` reports, except EINTR.
 pub fn readable(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool> {
+    readable_within(fd, paced(limit))
+}
+
+fn readable_within(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool> {
     let end = Instant::now() + limit;
     loop {
         let rest = end.saturating_duration_since(Instant::now());
@@ -85,10 +100,10 @@ pub(crate) fn disown(pid: i32) {
 /// # Errors
 /// As [`readable`].
 pub(crate) fn own_program(fd: impl AsFd, limit: Duration) -> anyhow::Result<bool> {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + paced(limit);
     loop {
         let rest = end.saturating_duration_since(Instant::now());
-        if readable(&fd, rest.min(Duration::from_millis(100)))? {
+        if readable_within(&fd, rest.min(Duration::from_millis(100)))? {
             return Ok(true);
         }
         if rest.is_zero() {
@@ -177,7 +192,7 @@ fn watched<T>(
     let name = CString::new(path.as_os_str().as_encoded_bytes())?;
     inotify::add_watch(&watch, &name, inotify::WatchFlags::ALL_EVENTS)
         .with_context(|| path.display().to_string())?;
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + paced(LIMIT);
     loop {
         if let Some(value) = done()? {
             return Ok(value);

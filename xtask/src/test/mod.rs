@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and test there is, each stage in its turn, one sum at the end.
 
+mod machine;
 mod skips;
 mod stage;
 mod tally;
@@ -13,14 +14,14 @@ use self::stage::{Report, Stage};
 use crate::deps::{self, Purpose};
 use crate::output::{self, Style};
 use crate::repo::{self, Repo};
-use crate::{build, conformance, tidy, vm};
+use crate::{build, conformance, tidy};
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only tests whose name contains this; the checks are left out
     filter: Option<String>,
-    /// Run the suites in the virtual machine too (cgroup v2, systemd, AppArmor)
+    /// Run both suites in the virtual machine only, whole: for a computer without root, or with other cgroups
     #[arg(long)]
     vm: bool,
 }
@@ -39,16 +40,28 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
         reports.push(check("format", repo.cargo().args(["fmt", "--all", "--check"])));
         reports.push(clippy(repo));
     }
-    reports.push(crates(repo, args));
-    reports.push(kills(repo, args));
-    for (name, package, vm) in SUITES {
-        if args.vm || !vm {
-            reports.push(suite(repo, (name, package, vm), args));
+    if args.vm {
+        reports.extend(machine::whole(repo, args.filter.as_deref()));
+    } else {
+        reports.push(crates(repo, args));
+        reports.push(kills(repo, args));
+        for name in ["conformance", "engines"] {
+            reports.push(suite(repo, name, args));
         }
     }
     if repo::is_root() {
         skips::compare(&repo.root.join("tests/allowed-skips.txt"), &mut reports);
     }
+    Ok(conclude(&reports))
+}
+
+/// `cargo xtask vm test`: what a run of everything does in the virtual machine, alone.
+///
+/// # Errors
+/// None so far: whatever goes wrong fails its stage.
+pub fn in_machine(repo: &Repo) -> Result<ExitCode> {
+    let mut reports = machine::part(repo);
+    skips::compare(&repo.root.join("tests/allowed-skips.txt"), &mut reports);
     Ok(conclude(&reports))
 }
 
@@ -135,34 +148,18 @@ fn twice(name: &'static str, filter: &[&str], cargo: impl Fn(&[&str]) -> Command
     report
 }
 
-/// The stages with a runner of their own: name, package, and whether it runs in the machine.
-const SUITES: [(&str, &str, bool); 4] = [
-    ("conformance", "conformance", false),
-    ("engines", "engines", false),
-    ("conformance (vm)", "conformance", true),
-    ("engines (vm)", "engines", true),
-];
-
 /// A suite with a runner of its own, on the release binary.
-fn suite(repo: &Repo, stage: (&'static str, &str, bool), args: &Args) -> Report {
-    let (name, package, is_vm) = stage;
-    let command = if is_vm {
-        vm::suite_command(repo, package, "creel")
-    } else {
-        build::creel(repo).and_then(|creel| conformance::runner(repo, package, Some(creel)))
-    };
+fn suite(repo: &Repo, name: &'static str, args: &Args) -> Report {
+    let command = build::creel(repo).and_then(|creel| conformance::runner(repo, name, Some(creel)));
     match command {
         Ok(mut command) => {
             command.arg("--expect");
             if let Some(filter) = &args.filter {
                 command.args(["--filter", filter]);
             }
-            Stage::runner(command).execute(name, LIMIT * if is_vm { 2 } else { 1 })
+            Stage::runner(command).execute(name, LIMIT)
         }
-        Err(error) => Report::timed(name, |report| {
-            output::line(&format!("{error:#}"));
-            report.count("build", false);
-        }),
+        Err(error) => Report::unbuilt(name, &error),
     }
 }
 

@@ -56,6 +56,21 @@ impl Report {
         }
     }
 
+    /// Counts one more skip, and says so.
+    pub(super) fn skip(&mut self, test: &str, reason: &str) {
+        output::line(&format!("skipped: {test}: {reason}"));
+        self.counts.skipped += 1;
+        self.skips.push(Skip { test: test.to_owned(), reason: reason.to_owned() });
+    }
+
+    /// A stage whose programs could not be built.
+    pub(super) fn unbuilt(name: &'static str, error: &anyhow::Error) -> Self {
+        Self::timed(name, |report| {
+            output::line(&format!("{error:#}"));
+            report.count("build", false);
+        })
+    }
+
     /// Counts one more failure.
     pub(super) fn fail(&mut self, test: String) {
         self.counts.failed += 1;
@@ -83,24 +98,32 @@ pub(super) struct Stage {
     command: Command,
     tally: Tally,
     is_libtest: bool,
+    skip: Option<(i32, &'static str)>,
 }
 
 impl Stage {
     /// A command that prints as libtest does.
     pub(super) fn libtest(command: Command) -> Self {
-        Self { command, tally: Tally::default(), is_libtest: true }
+        Self { command, tally: Tally::default(), is_libtest: true, skip: None }
     }
 
     /// A command that prints as our runners do.
     pub(super) fn runner(command: Command) -> Self {
-        Self { command, tally: Tally::default(), is_libtest: false }
+        Self { command, tally: Tally::default(), is_libtest: false, skip: None }
+    }
+
+    /// Whoever ends with this code, and has counted nothing, could not run what it should: that is a skip.
+    pub(super) fn skips_with(&mut self, code: i32, test: &'static str) {
+        self.skip = Some((code, test));
     }
 
     /// Runs it. An end that no counted failure explains is a failure too.
     pub(super) fn execute(&mut self, name: &'static str, limit: Duration) -> Report {
-        let Self { command, tally, is_libtest } = self;
+        let Self { command, tally, is_libtest, skip } = self;
         Report::timed(name, |report| {
-            let is_good = run(command, limit, |line| {
+            let mut last = String::new();
+            let end = run_to_end(command, limit, |line| {
+                line.clone_into(&mut last);
                 let is_shown = if *is_libtest {
                     tally.libtest(line)
                 } else {
@@ -114,7 +137,12 @@ impl Stage {
             report.counts = tally.counts;
             report.failures.clone_from(&tally.failed);
             report.skips.clone_from(&tally.skipped);
-            if !is_good && tally.counts.failed == 0 {
+            let is_good = end.is_some_and(|status| status.success());
+            let code = end.and_then(|status| status.code());
+            let skip = skip.filter(|(skip, _)| code == Some(*skip));
+            if let Some((_, test)) = skip.filter(|_| tally.counts == Counts::default()) {
+                report.skip(test, &format!("cannot be had here: {last}"));
+            } else if !is_good && tally.counts.failed == 0 {
                 report.fail("ended before its sum, or with an error".to_owned());
             } else if is_good && tally.counts == Counts::default() && !*is_libtest {
                 report.fail("printed no sum".to_owned());
@@ -130,28 +158,40 @@ impl Stage {
 
 /// Runs a command in a process group of its own and hands on each line of its output. Returns
 /// whether it ended well, in time.
-pub(super) fn run(command: &mut Command, limit: Duration, mut each: impl FnMut(&str)) -> bool {
+pub(super) fn run(command: &mut Command, limit: Duration, each: impl FnMut(&str)) -> bool {
+    run_to_end(command, limit, each).is_some_and(|status| status.success())
+}
+
+/// The same; returns how it ended, if it did in time.
+fn run_to_end(
+    command: &mut Command,
+    limit: Duration,
+    mut each: impl FnMut(&str),
+) -> Option<ExitStatus> {
     let started = start(command);
     let (mut child, lines) = match started {
         Ok(started) => started,
         Err(error) => {
             each(&format!("cannot start {}: {error:#}", repo::shown(command)));
-            return false;
+            return None;
         }
     };
     let status = follow(&mut child, &lines, Instant::now() + limit, &mut each);
     if let Some(status) = status {
         if !status.success() {
-            each(&format!("{}: {status}", command.get_program().to_string_lossy()));
+            output::line(&format!("{}: {status}", command.get_program().to_string_lossy()));
         }
-        return status.success();
+        return Some(status);
     }
     each(&format!("ended after {} s: it had not come to an end", limit.as_secs()));
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // Some have to clean up; none gets long for it.
+        let _ = kill_process_group(group, Signal::TERM);
+        let _ = wait_until(&mut child, Instant::now() + Duration::from_secs(5));
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();
-    false
+    None
 }
 
 /// Both output streams go into one pipe, so that their order stays.

@@ -107,12 +107,12 @@ impl Tally {
         !self.is_in_successes && !line.is_empty() && line != "running 0 tests"
     }
 
-    /// Takes in a line of one of our runners: what failed, and the sum at the end. It has compared
-    /// the skips with the list itself.
+    /// Takes in a line of our runners: what failed, and the sum at the end of each. They have compared
+    /// the skips with the list themselves.
     pub(super) fn runner(&mut self, line: &str) {
         const ODD: [&str; 3] = ["LISTED BUT", "SKIPPED BUT", "failed: "];
         if let Some(counts) = Counts::parse(line) {
-            self.counts = counts;
+            self.counts = self.counts + counts;
         } else if ODD.iter().any(|start| line.starts_with(start)) {
             self.failed.push(line.strip_prefix("failed: ").unwrap_or(line).to_owned());
         }
