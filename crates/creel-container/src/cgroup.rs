@@ -1,12 +1,18 @@
 //! The recorded cgroup of a container, opened when a command needs it.
 
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
 use creel_cgroups::{Cgroup, CgroupPath, Hierarchies};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use crate::container::PATIENCE;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StepError};
 use crate::process::cgroup_error;
 use crate::state::{Directory, Liveness, ProcessRecord, Record, open_process};
+use crate::step::Op;
 
 /// Opens it; none when cgroups are disabled.
 pub(crate) fn open(record: &Record) -> Result<Option<Cgroup>> {
@@ -39,6 +45,40 @@ pub(crate) fn thaw(record: &Record) -> Result<()> {
 
 pub(crate) fn processes(record: &Record) -> Result<Vec<Pid>> {
     needed(record)?.processes().map_err(|error| cgroup_error(&error))
+}
+
+/// Where init is, as the host's procfs tells: opened before an exec enters the container.
+#[derive(Debug)]
+pub(crate) struct OfInit {
+    proc: OwnedFd,
+    pid: i32,
+}
+
+impl OfInit {
+    pub(crate) fn open(pid: i32) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let proc = openat(CWD, "/proc", flags, Mode::empty())
+            .map_err(|errno| StepError::new("open /proc", Op::Open, errno))?;
+        Ok(Self { proc, pid })
+    }
+
+    /// The v2 directory that init has moved itself to, below the container's own.
+    pub(crate) fn below(&self, cgroup: &Cgroup) -> Result<Option<OwnedFd>> {
+        let name = format!("{}/cgroup", self.pid);
+        let read = || {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let file = openat(&self.proc, name.as_str(), flags, Mode::empty())?;
+            let mut text = String::new();
+            std::fs::File::from(file)
+                .read_to_string(&mut text)
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            Ok(text)
+        };
+        let text = read().map_err(|errno: Errno| {
+            StepError::new(format!("read /proc/{name}"), Op::Read, errno)
+        })?;
+        cgroup.v2_below(&text).map_err(|error| cgroup_error(&error))
+    }
 }
 
 /// Signals every process; a container without a cgroup of its own has only its init.

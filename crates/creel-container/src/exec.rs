@@ -45,6 +45,8 @@ pub struct ExecOptions {
     pub preserve_fds: u32,
     /// How many of them are sockets by `LISTEN_FDS`; they come first.
     pub listen_fds: u32,
+    /// Their names (`LISTEN_FDNAMES`), with colons between them.
+    pub listen_fd_names: Option<String>,
 }
 
 impl Container {
@@ -95,7 +97,7 @@ impl Container {
         wanted.no_new_keyring = self.record().no_new_keyring;
         let mut plan = compile_exec(process, &bundle, &Host::ask_for_exec(&bundle.spec), &wanted)
             .map_err(Error::Config)?;
-        plan.pass_listen_fds(options.listen_fds);
+        plan.pass_listen_fds(options.listen_fds, options.listen_fd_names.as_deref());
         let preserved = options.preserve_fds + options.listen_fds;
         process::check_preserved(preserved)?;
         let pid_file = options.pid_file.as_deref().map(PidFile::open).transpose()?;
@@ -161,6 +163,7 @@ impl Container {
             namespaces,
             root,
             cgroup,
+            of_init: if options.cgroups.is_empty() { self.of_init()? } else { None },
             console: console(plan, options)?,
             agent: agent.transpose()?,
             state: StateJson::new(record),
@@ -175,6 +178,10 @@ impl Container {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(CWD, path.as_str(), flags, Mode::empty())
             .map_err(|errno| StepError::new(format!("open {path}"), Op::Open, errno).into())
+    }
+
+    fn of_init(&self) -> Result<Option<cgroup::OfInit>> {
+        self.record().init.as_ref().map(|init| cgroup::OfInit::open(init.pid)).transpose()
     }
 
     fn sub_cgroup(&self, own: Option<Cgroup>, names: &[String]) -> Result<Option<Cgroup>> {

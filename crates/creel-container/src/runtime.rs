@@ -59,6 +59,8 @@ pub struct CreateOptions {
     pub preserve_fds: u32,
     /// How many of them are sockets by `LISTEN_FDS`; they come first.
     pub listen_fds: u32,
+    /// Their names (`LISTEN_FDNAMES`), with colons between them.
+    pub listen_fd_names: Option<String>,
     /// The service manager's socket (`NOTIFY_SOCKET`; a name that starts with `@` is abstract): what the program tells
     /// a socket of its own reaches it, once [`Container::start`] has been called and somebody forwards.
     pub notify_socket: Option<PathBuf>,
@@ -103,7 +105,7 @@ impl Runtime {
         }
         let host = Host::ask(&bundle.spec);
         let mut plan = compile(bundle, &host, &wanted).map_err(Error::Config)?;
-        plan.pass_listen_fds(options.listen_fds);
+        plan.pass_listen_fds(options.listen_fds, options.listen_fd_names.as_deref());
         Ok(plan)
     }
 

@@ -17,7 +17,18 @@ pub(crate) fn register(cases: &mut Cases) {
             move |rt| preserve(rt, count),
         );
     }
-    cases.may(&["C28"], "LISTEN_FDS passes the sockets and the variables", listen_fds);
+    cases.may(&["C28"], "LISTEN_FDS passes the sockets and the variables", |rt| {
+        let seen = listen_fds(rt)?;
+        ensure_contains("fd 3", seen.text("/fds/3"), "socket:")?;
+        for variable in ["LISTEN_FDS=1", "LISTEN_PID=1"] {
+            ensure_eq(variable, seen.texts("/env").contains(&variable), true)?;
+        }
+        Ok(())
+    });
+    cases.may(&["C28"], "LISTEN_FDNAMES passes the names of the sockets (no peer does)", |rt| {
+        let seen = listen_fds(rt)?;
+        ensure_eq("names", seen.texts("/env").contains(&"LISTEN_FDNAMES=web"), true)
+    });
     cases.section("cli#start-conditions", "");
     cases.cli(
         &["C27"],
@@ -105,7 +116,7 @@ fn preserve(rt: &Runtime, count: usize) -> Outcome {
     ensure_eq("fds that lead to the file", passed, expected.iter().collect::<Vec<_>>())
 }
 
-fn listen_fds(rt: &Runtime) -> Outcome {
+fn listen_fds(rt: &Runtime) -> anyhow::Result<Report> {
     let bundle = rt.bundle()?;
     rt.write(&bundle)?;
     let call = rt.bundle_call("run", rt.id(), &bundle, &[]);
@@ -118,13 +129,12 @@ fn listen_fds(rt: &Runtime) -> Outcome {
         .program("/bin/sh")
         .args(["-c", "LISTEN_PID=$$ exec \"$@\"", "sh"])
         .args(&words)
-        .env("LISTEN_FDS", "1");
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDNAMES", "web");
     let socket = UnixDatagram::bind(rt.directory().join("socket"))?;
     pass(&mut shell, vec![OwnedFd::from(socket)]);
     let output = rt.finish(shell)?.ok()?;
-    let seen = Report::parse(&output.stdout())?;
-    ensure_contains("fd 3", seen.text("/fds/3"), "socket:")?;
-    ensure_eq("LISTEN_FDS", seen.texts("/env").contains(&"LISTEN_FDS=1"), true)
+    Report::parse(&output.stdout())
 }
 
 fn notify(rt: &Runtime) -> Outcome {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, FileType, Mode, OFlags, fstat, openat},
+    fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
     io::{Errno, write},
     process::Pid,
 };
@@ -116,6 +116,22 @@ impl Cgroup {
             }
         }
         Ok(self)
+    }
+
+    /// The v2 directory (`O_PATH`) of a process that has moved below this cgroup; `cgroups` is its `/proc/PID/cgroup` as
+    /// seen from the root of the hierarchies. None if it is not below, or there is no v2 hierarchy.
+    ///
+    /// # Errors
+    /// [`Error::Os`]
+    pub fn v2_below(&self, cgroups: &str) -> Result<Option<OwnedFd>> {
+        let path = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+        let own = self.path().as_str();
+        let rest = path.and_then(|path| path.strip_prefix(own)?.strip_prefix('/'));
+        let (Some(rest), Some(member)) = (rest, self.v2_member()) else { return Ok(None) };
+        let Some(directory) = self.directory(member)? else { return Ok(None) };
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened = openat2(directory, rest, DIRECTORY, Mode::empty(), beneath);
+        opened.map(Some).map_err(Error::os("open", self.place(member).join(rest)))
     }
 
     /// The processes of the cgroup and of all cgroups below it. Those that this pid namespace does not see are left out.

@@ -255,6 +255,25 @@ fn a_process_of_exec_can_be_put_into_a_cgroup_below(hierarchies: &Hierarchies) {
     }
 }
 
+fn where_a_process_has_moved_below_is_found(hierarchies: &Hierarchies) {
+    let guard = Guard::empty(hierarchies);
+    let (own, v2) = (guard.0.path().as_str(), guard.0.v2().unwrap().unwrap());
+    rustix::fs::mkdirat(v2, "sub", 0o755.into()).unwrap();
+    let found = |line: &str| guard.0.v2_below(line);
+    let inode = |fd: &std::os::fd::OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
+    let below = found(&format!("4:memory:/x\n0::/{own}/sub\n")).unwrap().unwrap();
+    let sub = rustix::fs::statat(v2, "sub", rustix::fs::AtFlags::empty()).unwrap();
+    assert_eq!(inode(&below), sub.st_ino);
+    for elsewhere in
+        [format!("0::/{own}"), format!("0::/{own}-sub/a"), "0::/".to_owned(), String::new()]
+    {
+        assert!(found(&elsewhere).unwrap().is_none(), "{elsewhere}");
+    }
+    for wrong in ["..", "sub/../..", "gone"] {
+        assert!(found(&format!("0::/{own}/{wrong}")).is_err(), "{wrong}");
+    }
+}
+
 #[test]
 fn a_cgroup_below_is_named_by_controllers_that_exist_and_a_path_that_stays_below() {
     assert!(SubCgroup::parse("nope:/a").is_err());
@@ -279,5 +298,6 @@ on_each_layout!(
     killing_reaches_frozen_processes_of_either_freezer,
     processes_that_go_on_forking_are_all_killed,
     a_process_of_exec_can_be_put_into_a_cgroup_below; with v2:
-    a_process_can_be_cloned_into_the_v2_cgroup
+    a_process_can_be_cloned_into_the_v2_cgroup,
+    where_a_process_has_moved_below_is_found
 );

@@ -77,10 +77,11 @@ pub struct Plan {
 
 impl Plan {
     /// Tells the program of sockets it gets (`sd_listen_fds(3)`). As with runc its pid is taken to be 1.
-    pub(crate) fn pass_listen_fds(&mut self, count: u32) {
+    pub(crate) fn pass_listen_fds(&mut self, count: u32, names: Option<&str>) {
         let Some(program) = self.program.as_mut().filter(|_| count > 0) else { return };
+        let names = names.map(|names| format!("LISTEN_FDNAMES={names}"));
         let variables = [format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()];
-        program.env.extend(variables.into_iter().filter_map(Text::new));
+        program.env.extend(variables.into_iter().chain(names).filter_map(Text::new));
     }
 }
 

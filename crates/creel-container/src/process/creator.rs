@@ -108,7 +108,7 @@ impl Creator<'_> {
         self.record.init = ProcessRecord::of(init.pid, &boot_id);
         let tasks = self.make_v1_cgroups(cgroup.as_ref())?;
         kill_point::creator();
-        init.go(&tasks)?;
+        init.go(&tasks).map_err(|error| init.why(self.plan, error))?;
         drop(tasks);
         kill_point::creator();
         self.accompany(init, &state, output.borrowed())?;

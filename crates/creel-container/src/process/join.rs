@@ -22,6 +22,7 @@ use super::namespaces::setns;
 use super::state_json::StateJson;
 use super::{cgroup_error, describe};
 use super::{descriptors, enter, kill_point};
+use crate::cgroup::OfInit;
 use crate::error::{Result, StepError};
 use crate::plan::Plan;
 use crate::root::Root;
@@ -45,6 +46,8 @@ pub(crate) struct Joiner<'a> {
     pub(crate) root: Option<OwnedFd>,
     /// The cgroup to be in.
     pub(crate) cgroup: Option<Cgroup>,
+    /// Where init has moved itself, if that cgroup takes no process because it gives controllers to those below it.
+    pub(crate) of_init: Option<OfInit>,
     /// Who answers for the process' seccomp filter.
     pub(crate) agent: Option<Agent>,
     /// What the agent is told of the container.
@@ -75,8 +78,7 @@ impl Joiner<'_> {
         kill_point::creator();
         self.enter()?;
         kill_point::creator();
-        let v2 = super::launch::v2_directory(self.cgroup.as_ref())?;
-        match clone::clone3(0, v2, self.relation) {
+        match self.clone_inside()? {
             Ok(Side::Child) => {
                 let mut kept = vec![childs.as_raw_fd(), self.init.as_raw_fd()];
                 kept.extend(self.console.iter().chain(&tasks).map(AsRawFd::as_raw_fd));
@@ -90,6 +92,17 @@ impl Joiner<'_> {
                 self.accompany(launched, tasks, lock)
             }
             Err(errno) => Err(failed("clone into the container", Op::Clone)(errno).into()),
+        }
+    }
+
+    fn clone_inside(&self) -> Result<Result<Side, Errno>> {
+        let v2 = super::launch::v2_directory(self.cgroup.as_ref())?;
+        match (clone::clone3(0, v2, self.relation), &self.cgroup, &self.of_init) {
+            (Err(Errno::BUSY), Some(cgroup), Some(of_init)) => Ok(match of_init.below(cgroup)? {
+                Some(below) => clone::clone3(0, Some(below.as_fd()), self.relation),
+                None => Err(Errno::BUSY),
+            }),
+            (cloned, ..) => Ok(cloned),
         }
     }
 

@@ -161,6 +161,16 @@ impl Launched {
         Error::State(how)
     }
 
+    /// Why the child does not go on: what it has said itself, else `error`, of what could not be done with it.
+    pub(crate) fn why(&self, plan: &Plan, error: Error) -> Error {
+        // Nothing is said after its end, so there is nothing to wait for.
+        self.kill();
+        if let Ok(Some(Message::Failed { step, failure })) = channel::read(self.socket.as_fd()) {
+            return super::describe::failure(plan, step, &failure);
+        }
+        error
+    }
+
     /// Ends the child and takes it from the process table.
     pub(crate) fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);

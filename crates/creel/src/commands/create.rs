@@ -31,6 +31,7 @@ pub(super) fn options(context: &Context<'_>, args: Launch) -> CreateOptions {
     options.no_cgroup = context.cli.cgroup_manager == Some(CgroupManager::Disabled);
     options.preserve_fds = args.preserve_fds;
     options.listen_fds = listen_fds();
+    options.listen_fd_names = listen_fd_names();
     options.notify_socket = notify_socket();
     options
 }
@@ -38,6 +39,11 @@ pub(super) fn options(context: &Context<'_>, args: Launch) -> CreateOptions {
 /// The service manager's socket, if there is one.
 pub(super) fn notify_socket() -> Option<PathBuf> {
     std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).map(PathBuf::from)
+}
+
+/// `LISTEN_FDNAMES`, which counts only with `LISTEN_FDS`.
+pub(super) fn listen_fd_names() -> Option<String> {
+    std::env::var("LISTEN_FDNAMES").ok().filter(|names| !names.is_empty())
 }
 
 /// `LISTEN_FDS`, if it is meant for this process (`sd_listen_fds(3)`).

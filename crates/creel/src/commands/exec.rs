@@ -47,6 +47,7 @@ fn options(args: &Exec) -> ExecOptions {
     options.ignore_paused = args.ignore_paused;
     options.preserve_fds = args.preserve_fds;
     options.listen_fds = create::listen_fds();
+    options.listen_fd_names = create::listen_fd_names();
     options
 }
 
