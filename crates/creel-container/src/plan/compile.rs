@@ -57,7 +57,7 @@ impl Compiler<'_> {
         cgroup::place_and_limits(self);
         hooks::all(self);
         // The host's view is needed, and no root.
-        namespaces::keyring(self);
+        namespaces::keyring(self, self.spec.process.as_ref());
         namespaces::new_and_joined(self);
         namespaces::names(self);
         // No mount of the child may reach the host; after this none can.

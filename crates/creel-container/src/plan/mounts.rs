@@ -108,8 +108,10 @@ fn filesystem(
     let typ = mount.typ().as_deref().unwrap_or_default();
     let own_superblock = !KERNEL_FILESYSTEMS.contains(&typ);
     let mut settings = settings(c, at, options, own_superblock);
-    if let Some(label) = mount_label(c, typ) {
-        settings.push((c.text(at, "context"), Some(c.text(at, label))));
+    let mut label = mount_label(c, typ).map(|label| c.text(at, label));
+    // mqueue knows no such option.
+    if let Some(label) = label.take_if(|_| typ != "mqueue") {
+        settings.push((c.text(at, "context"), Some(label)));
     }
     if options.copy_up && typ != "tmpfs" {
         c.refuse(at.field("options"), "tmpcopyup is for tmpfs");
@@ -122,6 +124,7 @@ fn filesystem(
         ),
         options: settings,
         copy_up: options.copy_up,
+        label,
     }
 }
 

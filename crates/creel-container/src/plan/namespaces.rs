@@ -4,6 +4,7 @@ use oci_spec::runtime::{LinuxNamespaceType, LinuxTimeOffset};
 
 use super::Joined;
 use super::compiler::Compiler;
+use crate::bundle::Process;
 use crate::pointer::Pointer;
 use crate::step::{
     CgroupNamespace, Domainname, Hostname, JoinNamespace, Kind, Loopback, SessionKeyring, Step,
@@ -26,11 +27,14 @@ pub(crate) const fn kind(typ: LinuxNamespaceType) -> Kind {
 }
 
 /// A session keyring of the container's own, unless the caller keeps its own.
-pub(super) fn keyring(c: &mut Compiler<'_>) {
+pub(super) fn keyring(c: &mut Compiler<'_>, process: Option<&Process>) {
     if !c.options.no_new_keyring {
         let at = Pointer::new("process");
         let name = c.text(&at, format!("_ses.{}", c.options.id));
-        c.step(at, Step::SessionKeyring(SessionKeyring { name }));
+        let label = process.and_then(|it| it.selinux_label.as_deref());
+        let label = label.filter(|label| c.host.selinux && !label.is_empty());
+        let label = label.map(|label| c.text(&at, label));
+        c.step(at, Step::SessionKeyring(SessionKeyring { name, label }));
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn joining(c: &mut Compiler<'_>, process: &Process) {
     } else if affinity.is_none() {
         c.step(Pointer::new("process"), Step::Affinity(Affinity { cpus: Vec::new() }));
     }
-    super::namespaces::keyring(c);
+    super::namespaces::keyring(c, Some(process));
     terminal(c, Some(process), false);
     becoming(c, process, false);
 }

@@ -14,7 +14,10 @@ impl fmt::Display for Step {
             Self::JoinNamespace(it) => {
                 write!(f, "join the {} namespace {}", it.kind.word(), it.path)
             }
-            Self::SessionKeyring(it) => write!(f, "make the session keyring {}", it.name),
+            Self::SessionKeyring(it) => {
+                write!(f, "make the session keyring {}", it.name)?;
+                it.label.as_ref().map_or(Ok(()), |label| write!(f, ", labelled {label}"))
+            }
             Self::Loopback(_) => f.write_str("bring lo up"),
             Self::Home(it) => it.fmt(f),
             Self::Hostname(it) => write!(f, "set the host name {}", it.name),
@@ -105,10 +108,13 @@ impl fmt::Display for Personality {
 impl fmt::Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            MountKind::Filesystem(Filesystem { fstype, copy_up, .. }) => {
+            MountKind::Filesystem(Filesystem { fstype, copy_up, label, .. }) => {
                 write!(f, "mount {fstype} on {}", self.destination)?;
                 if *copy_up {
                     f.write_str(", with what is there")?;
+                }
+                if let Some(label) = label {
+                    write!(f, ", labelled {label}")?;
                 }
             }
             MountKind::Bind(bind) => {

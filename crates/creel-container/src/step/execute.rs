@@ -12,7 +12,7 @@ impl Step {
     pub(crate) fn execute(&self, child: &mut Child) -> Result<(), Failure> {
         match self {
             Self::JoinNamespace(step) => step.execute(child),
-            Self::SessionKeyring(step) => step.execute(),
+            Self::SessionKeyring(step) => step.execute(child),
             Self::Loopback(step) => step.execute(),
             Self::Home(step) => step.execute(child),
             Self::Hostname(step) => step.execute(),

@@ -167,4 +167,5 @@ ops! {
     Mismatch = 55 "check",
     Umask = 56 "umask",
     Access = 57 "access",
+    Setxattr = 58 "setxattr",
 }

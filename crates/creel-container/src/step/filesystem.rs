@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags};
 
@@ -30,6 +30,9 @@ impl Filesystem {
             Err(failure) => self.instead(child, failure, set)?,
             made => made?,
         };
+        if let Some(label) = &self.label {
+            set_label(&new, label)?;
+        }
         let mut changed = Changed::Now;
         if self.copy_up && mode.is_some() {
             copy_up::copy(&child.proc, &target, &new)?;
@@ -171,6 +174,16 @@ impl Filesystem {
         }
         Ok(())
     }
+}
+
+/// A mount is no open directory yet, which is what has attributes.
+fn set_label(mount: &OwnedFd, label: &Text) -> Result<(), Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root =
+        rustix::fs::openat(mount, c".", flags, Mode::empty()).map_err(Failure::at(Op::Open))?;
+    let value = label.as_c_str().to_bytes_with_nul();
+    rustix::fs::fsetxattr(&root, c"security.selinux", value, XattrFlags::empty())
+        .map_err(Failure::at(Op::Setxattr))
 }
 
 fn is_long(value: Option<&Text>) -> bool {

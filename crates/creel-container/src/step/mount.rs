@@ -52,6 +52,8 @@ pub struct Filesystem {
     pub options: Vec<(Text, Option<Text>)>,
     /// `tmpcopyup`: what the destination held is copied in first.
     pub copy_up: bool,
+    /// The SELinux label of its root, where the filesystem has no option for that.
+    pub label: Option<Text>,
 }
 
 /// A clone of a host tree made by `open_tree(2)`.

@@ -1,5 +1,7 @@
 //! What binds the process before its program runs: keyring, `no_new_privs`, labels, filter.
 
+use std::ffi::CStr;
+
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -14,6 +16,8 @@ const USER_SEARCH: u32 = 0x0008_0000;
 pub struct SessionKeyring {
     /// `_ses.ID`.
     pub name: Text,
+    /// The SELinux label of the keyring: the program's, which may not use another's.
+    pub label: Option<Text>,
 }
 
 /// `prctl(PR_SET_NO_NEW_PRIVS)`.
@@ -27,7 +31,7 @@ pub struct AppArmor {
     pub profile: Text,
 }
 
-/// `process.selinuxLabel`, written to `attr/exec` and `attr/keycreate`.
+/// `process.selinuxLabel`, written to `attr/exec`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selinux {
     /// The label.
@@ -43,7 +47,17 @@ pub struct LoadSeccomp {
 
 impl SessionKeyring {
     /// A kernel without keyrings has none to share, so there is nothing to do.
-    pub(super) fn execute(&self) -> Result<(), Failure> {
+    pub(super) fn execute(&self, child: &Child) -> Result<(), Failure> {
+        if let Some(label) = &self.label {
+            write_selinux(child, c"attr/keycreate", label.as_bytes())?;
+            self.join()?;
+            // An empty line: keys that are made later have the maker's label again.
+            return write_selinux(child, c"attr/keycreate", b"\n");
+        }
+        self.join()
+    }
+
+    fn join(&self) -> Result<(), Failure> {
         let failure = Failure::at(Op::Keyctl);
         let serial = match keyring::join_session(self.name.as_c_str()) {
             Err(Errno::NOSYS) => return Ok(()),
@@ -80,16 +94,7 @@ impl AppArmor {
 
 impl Selinux {
     pub(super) fn execute(&self, child: &Child) -> Result<(), Failure> {
-        for name in [c"attr/exec", c"attr/keycreate"] {
-            let file = procfs::open_self(&child.proc, name, OFlags::WRONLY);
-            write_label(file, self.label.as_bytes(), |errno| match errno {
-                Errno::INVAL | Errno::NOENT => {
-                    b"the label is not valid, or SELinux is not enabled on this host".as_slice()
-                }
-                _ => b"",
-            })?;
-        }
-        Ok(())
+        write_selinux(child, c"attr/exec", self.label.as_bytes())
     }
 }
 
@@ -100,6 +105,16 @@ impl LoadSeccomp {
         child.seccomp_listener = loaded.map_err(Failure::at(Op::Seccomp))?;
         Ok(())
     }
+}
+
+fn write_selinux(child: &Child, name: &CStr, label: &[u8]) -> Result<(), Failure> {
+    let file = procfs::open_self(&child.proc, name, OFlags::WRONLY);
+    write_label(file, label, |errno| match errno {
+        Errno::INVAL | Errno::NOENT => {
+            b"the label is not valid, or SELinux is not enabled on this host".as_slice()
+        }
+        _ => b"",
+    })
 }
 
 fn write_label(

@@ -286,3 +286,28 @@ fn the_callers_own_namespaces_are_known_by_their_files() {
     let bundle = Bundle::parse(PathBuf::from("/b"), PathBuf::from("/b/config.json"), text).unwrap();
     assert_eq!(Host::ask(&bundle.spec).own_namespaces, [Kind::Network, Kind::Uts]);
 }
+
+#[test]
+fn labels_of_selinux_are_those_of_the_program_its_keyring_and_its_filesystems() {
+    let mut host = host();
+    host.selinux = true;
+    let change = json!({
+        "process": { "selinuxLabel": "u:r:program_t:s0" },
+        "linux": { "mountLabel": "u:object_r:mount_t:s0" },
+        "mounts": [
+            { "destination": "/proc", "type": "proc", "source": "proc" },
+            { "destination": "/tmp", "type": "tmpfs", "source": "tmpfs" },
+            { "destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue" },
+        ],
+    });
+    let lines = lines_on(&config(change), &host);
+    let labelled: Vec<&String> = lines.iter().filter(|line| line.contains("_t:s0")).collect();
+    insta::assert_debug_snapshot!(labelled, @r#"
+    [
+        "setup process: make the session keyring _ses.web, labelled u:r:program_t:s0",
+        "setup mounts[1]: mount tmpfs on /tmp (context=u:object_r:mount_t:s0)",
+        "setup mounts[2]: mount mqueue on /dev/mqueue, labelled u:object_r:mount_t:s0",
+        "child process.selinuxLabel: exec with the SELinux label u:r:program_t:s0",
+    ]
+    "#);
+}

@@ -15,7 +15,13 @@ use crate::sys::mount::attr;
 pub(super) fn filesystem(fstype: &str, options: &[(&str, Option<&str>)]) -> MountKind {
     let options = options.iter().map(|(key, value)| (text(key), value.map(text))).collect();
     let source = text(fstype);
-    MountKind::Filesystem(Filesystem { fstype: text(fstype), source, options, copy_up: false })
+    MountKind::Filesystem(Filesystem {
+        fstype: text(fstype),
+        source,
+        options,
+        copy_up: false,
+        label: None,
+    })
 }
 
 pub(super) fn bind(source: &Path, recursive: bool) -> MountKind {

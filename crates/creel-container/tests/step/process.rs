@@ -143,7 +143,8 @@ fn small_things_are_set() {
 #[test]
 fn a_session_keyring_has_its_name_and_can_be_searched() {
     sandbox(|s| {
-        s.execute(Step::SessionKeyring(SessionKeyring { name: text("_ses.test") })).unwrap();
+        s.execute(Step::SessionKeyring(SessionKeyring { name: text("_ses.test"), label: None }))
+            .unwrap();
         let Ok(keys) = fs::read_to_string("/proc/keys") else {
             println!("skipped: no keyrings");
             return;
