@@ -12,7 +12,7 @@ use crate::exec::{container, plain_process, process, report};
 
 const PARSER: &str = "/sbin/apparmor_parser";
 /// What the profiles of these tests keep to themselves.
-const SECRET: &str = "/etc/passwd";
+pub(crate) const SECRET: &str = "/etc/passwd";
 const EACCES: i64 = 13;
 
 pub(crate) fn register(cases: &mut Cases) {
@@ -76,12 +76,12 @@ pub(crate) fn register(cases: &mut Cases) {
     });
 }
 
-fn confined(seen: &Report, profile: &Profile) -> anyhow::Result<()> {
+pub(crate) fn confined(seen: &Report, profile: &Profile) -> anyhow::Result<()> {
     ensure_eq("label", seen.text("/label").trim(), profile.enforced().as_str())?;
     ensure_eq("errno", seen.denied("read", SECRET)?, EACCES)
 }
 
-fn enabled() -> anyhow::Result<()> {
+pub(crate) fn enabled() -> anyhow::Result<()> {
     let modules = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
     if !modules.split(',').any(|name| name.trim() == "apparmor") {
         return harness::skip("the kernel runs without AppArmor");
@@ -93,13 +93,13 @@ fn enabled() -> anyhow::Result<()> {
 }
 
 /// A loaded profile that forbids one thing; removed when dropped.
-struct Profile {
+pub(crate) struct Profile {
     name: String,
     file: String,
 }
 
 impl Profile {
-    fn load(rt: &Runtime, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn load(rt: &Runtime, name: &str) -> anyhow::Result<Self> {
         enabled()?;
         let name = format!("{}-{name}", rt.id());
         let text = format!(
@@ -122,7 +122,7 @@ impl Profile {
         Ok(())
     }
 
-    fn confine(&self, bundle: &mut Bundle) {
+    pub(crate) fn confine(&self, bundle: &mut Bundle) {
         bundle.set("/process/apparmorProfile", json!(self.name));
     }
 

@@ -12,6 +12,7 @@
 
 mod annotations;
 mod apparmor;
+mod apparmor_procfs;
 mod bad_fields;
 mod bad_input;
 mod cgroups;
@@ -21,6 +22,7 @@ mod credentials;
 mod devices;
 mod events;
 mod exec;
+mod exec_cgroups;
 mod exec_hostile;
 mod exec_joins;
 mod exec_words;
@@ -47,6 +49,8 @@ mod screen;
 mod seccomp;
 mod seccomp_invalid;
 mod seccomp_notify;
+mod selinux;
+mod service;
 mod soak;
 mod spec_command;
 mod state;
@@ -95,12 +99,16 @@ fn register(cases: &mut Cases) {
     exec_words::register(cases);
     exec_joins::register(cases);
     exec_hostile::register(cases);
+    exec_cgroups::register(cases);
     frozen::register(cases);
     credentials::register(cases);
     terminals::register(cases);
     foreground::register(cases);
     soak::register(cases);
     apparmor::register(cases);
+    apparmor_procfs::register(cases);
+    selinux::register(cases);
+    service::register(cases);
 }
 
 fn main() -> ExitCode {
