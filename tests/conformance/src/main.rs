@@ -118,6 +118,14 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn every_case_is_passed_by_another_runtime_or_no_peer_txt_says_why_not() {
+        let mut cases = harness::Cases::default();
+        super::register(&mut cases);
+        let found = harness::proof::compare(&cases).expect("the lists can be read");
+        assert!(found.faults.is_empty(), "{}", found.faults.join("\n"));
+    }
+
+    #[test]
     fn every_feature_has_a_case_or_a_reason_why_not() {
         let mut cases = harness::Cases::default();
         super::register(&mut cases);

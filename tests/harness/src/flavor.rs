@@ -42,6 +42,13 @@ impl Flavor {
         }
     }
 
+    /// How often `delete --force` is tried after a case. youki removes cgroups before the processes it killed have
+    /// left them, and gives up.
+    #[must_use]
+    pub fn deletes(self) -> u32 {
+        if self == Self::Youki { 5 } else { 1 }
+    }
+
     /// Guesses from the beginning of the file's name; an unknown runtime is taken for one like runc.
     #[must_use]
     pub fn of(binary: &Path) -> Self {
