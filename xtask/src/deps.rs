@@ -65,6 +65,7 @@ const PACKAGES: &[Package] = &[
     package("busybox-static", Probe::StaticProgram("busybox"), &[Test, Demo, Bench]),
     package("podman", Probe::Program("podman"), &[Test, Demo]),
     package("buildah", Probe::Program("buildah"), &[Test]),
+    package("tmux", Probe::Program("tmux"), &[Test]),
     package("procps", Probe::Program("ps"), &[Test]),
     package("containerd", Probe::Program("containerd"), &[Test]),
     package("runc", Probe::Program("runc"), &[Test, Demo, Bench]),

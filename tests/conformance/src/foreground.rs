@@ -19,7 +19,7 @@ pub(crate) fn register(cases: &mut Cases) {
             flood(rt, how, 20)
         });
         let title = format!("{how:?}: 100 MB arrive as they were written");
-        cases.cli(&["B17"], title, move |rt| flood(rt, how, 100)).slow();
+        cases.cli(&["B17"], title, move |rt| flood(rt, how, 100)).slow().limit(180);
     }
 }
 
@@ -230,12 +230,12 @@ fn settings(cases: &mut Cases, how: How) {
     );
 }
 
-/// Printable bytes: a megabyte without a pattern, again and again.
-fn noise(megabytes: usize) -> Vec<u8> {
+/// Bytes of every kind: a megabyte without a pattern, again and again.
+pub(crate) fn noise(megabytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        b' ' + u8::try_from((state >> 40) % 94).unwrap_or(0)
+        u8::try_from((state >> 40) % 256).unwrap_or(0)
     };
     (0..1 << 20).map(|_| next()).collect::<Vec<u8>>().repeat(megabytes)
 }
@@ -246,7 +246,7 @@ fn flood(rt: &Runtime, how: How, megabytes: usize) -> Outcome {
         let _seen_when_it_is_read = fs::write(bundle.rootfs().join("flood"), &expected);
     };
     let mut screen = Screen::new(24, 80)?;
-    let running = screen.spawn(call(rt, how, change, "cat /flood")?)?;
+    let running = screen.spawn(call(rt, how, change, "stty raw; cat /flood")?)?;
     let found = screen.until_end(&running)?;
     running.wait()?.ok()?;
     ensure_eq("bytes", found.len(), expected.len())?;

@@ -56,6 +56,7 @@ mod spec_command;
 mod state;
 mod streams;
 mod terminals;
+mod tmux;
 mod user_namespaces;
 
 use std::process::ExitCode;
@@ -104,6 +105,7 @@ fn register(cases: &mut Cases) {
     credentials::register(cases);
     terminals::register(cases);
     foreground::register(cases);
+    tmux::register(cases);
     soak::register(cases);
     apparmor::register(cases);
     apparmor_procfs::register(cases);

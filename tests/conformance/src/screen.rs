@@ -101,6 +101,12 @@ impl Screen {
         Ok(self.text())
     }
 
+    /// The same, byte by byte.
+    pub(crate) fn bytes(&mut self) -> anyhow::Result<Vec<u8>> {
+        while self.more()? {}
+        Ok(std::mem::take(&mut self.seen))
+    }
+
     /// What is there until a process ends, whose terminal this is no more.
     pub(crate) fn until_end(&mut self, running: &Running) -> anyhow::Result<Vec<u8>> {
         let pidfd = wait::pidfd(running.pid())?.context("the command is gone")?;

@@ -4,6 +4,7 @@ use harness::{Bundle, Cases, Outcome, Runtime, ensure_contains, ensure_eq};
 use serde_json::json;
 
 use crate::exec::{Left, container, detach};
+use crate::foreground::noise;
 use crate::screen::{Receiver, Screen};
 
 pub(crate) fn register(cases: &mut Cases) {
@@ -11,6 +12,11 @@ pub(crate) fn register(cases: &mut Cases) {
     for how in [How::Create, How::Run, How::Exec] {
         inside(cases, how);
         keys(cases, how);
+        cases.must(how.rows(), format!("{how:?}: 5 MB arrive as they were written"), move |rt| {
+            flood(rt, how, 5)
+        });
+        let title = format!("{how:?}: 100 MB arrive as they were written");
+        cases.must(how.rows(), title, move |rt| flood(rt, how, 100)).slow().limit(180);
     }
     console(cases);
     refusals(cases);
@@ -60,7 +66,7 @@ fn attach(rt: &Runtime, how: How, uid: u32, script: &str) -> anyhow::Result<Atta
             Ok(Attached { screen: Screen::of(receiver.receive()?), _left: None })
         }
         How::Exec => {
-            container(rt, |_| {})?;
+            container(rt, |bundle| share(rt, bundle))?;
             let user = format!("{uid}:0");
             let flags = ["--detach", "--tty", "--user", &user, socket[0], socket[1]];
             let left = detach(rt, &flags, &["/bin/sh", "-c", script])?;
@@ -72,7 +78,16 @@ fn attach(rt: &Runtime, how: How, uid: u32, script: &str) -> anyhow::Result<Atta
 fn terminal_bundle(rt: &Runtime, script: &str) -> anyhow::Result<Bundle> {
     let mut bundle = rt.bundle()?;
     bundle.shell(script).set("/process/terminal", true);
+    share(rt, &mut bundle);
     Ok(bundle)
+}
+
+/// The directory `shared` of the test, if there is one, is `/shared` inside.
+fn share(rt: &Runtime, bundle: &mut Bundle) {
+    let shared = rt.directory().join("shared");
+    if shared.is_dir() {
+        bundle.mount("/shared", "bind", shared.to_str().unwrap_or_default(), &["bind", "ro"]);
+    }
 }
 
 /// What a script finds out, and the text that says so.
@@ -149,6 +164,18 @@ fn keys(cases: &mut Cases, how: How) {
         let text = attached.screen.see("Stopped")?;
         ensure_eq("job control is off", text.contains("turned off"), false)
     });
+}
+
+/// All that is written into the terminal comes out of its other end, when nothing there translates it.
+fn flood(rt: &Runtime, how: How, megabytes: usize) -> Outcome {
+    let shared = rt.directory().join("shared");
+    std::fs::create_dir(&shared)?;
+    let expected = noise(megabytes);
+    std::fs::write(shared.join("flood"), &expected)?;
+    let mut attached = attach(rt, how, 0, "stty raw; cat /shared/flood")?;
+    let found = attached.screen.bytes()?;
+    ensure_eq("bytes", found.len(), expected.len())?;
+    ensure_eq("all are the same", found == expected, true)
 }
 
 fn console(cases: &mut Cases) {
