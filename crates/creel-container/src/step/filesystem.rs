@@ -24,7 +24,7 @@ impl Filesystem {
         if self.options.iter().any(|(_, value)| is_long(value.as_ref())) {
             return self.mount_by_data(mount, child, &target);
         }
-        let late = if self.copy_up { attr::RDONLY } else { 0 };
+        let late = if self.copy_up || self.label.is_some() { attr::RDONLY } else { 0 };
         let set = mount.attributes.set | mount.recursive.set;
         let new = match self.detached(set & !late, mode) {
             Err(failure) => self.instead(child, failure, set)?,
