@@ -11,6 +11,7 @@ pub mod host;
 pub mod link_order;
 pub mod man;
 pub mod output;
+mod policy;
 pub mod repo;
 pub mod soak;
 pub mod test;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::output::{self, Style};
+use crate::policy;
 use crate::repo::{self, Repo};
 
 /// A file of Rust has at most this many lines, tests at its end not counted.
@@ -46,6 +47,8 @@ pub fn faults(repo: &Repo) -> Vec<(&'static str, Vec<String>)> {
         ("the changelog knows this version", version_in_changelog),
         ("every kernel feature has a test", kernel_rows_have_tests),
     ];
+    let policy = policy::faults(repo).unwrap_or_else(|error| vec![format!("{error:#}")]);
+    let policy = ("dependencies are as deny.toml wants them", policy);
     match Tree::read(repo) {
         Ok(tree) => rules
             .into_iter()
@@ -53,6 +56,7 @@ pub fn faults(repo: &Repo) -> Vec<(&'static str, Vec<String>)> {
                 let faults = rule(&tree).unwrap_or_else(|error| vec![format!("{error:#}")]);
                 (name, faults)
             })
+            .chain([policy])
             .collect(),
         Err(error) => vec![("the tree can be read", vec![format!("{error:#}")])],
     }

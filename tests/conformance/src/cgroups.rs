@@ -127,7 +127,7 @@ fn placement(cases: &mut Cases) {
     cases.cli(
         &["B30", "H17"],
         "delete --force ends what came into the cgroup from outside",
-        strangers,
+        crate::strangers::delete,
     );
     cases
         .cli(&["H18"], "a limit is set although all cgroups above are new", |rt| {
@@ -386,28 +386,4 @@ fn unified(cases: &mut Cases) {
             "33554432",
         )
     });
-}
-
-/// A process that is none of the container's, in all of its cgroups.
-fn strangers(rt: &Runtime) -> Outcome {
-    let pid = running(rt, &mut rt.bundle()?)?;
-    let mut stranger = std::process::Command::new("/bin/sleep").arg("1000").spawn()?;
-    let moved = enter_cgroups(pid, stranger.id());
-    let deleted = moved.and_then(|()| rt.delete(&["--force"])?.ok());
-    let ended = stranger.try_wait()?.is_some();
-    stranger.kill()?;
-    stranger.wait()?;
-    // Whatever a runtime leaves when it gives up is not for the leak watch.
-    rt.delete(&["--force"])?;
-    deleted?;
-    ensure_eq("the process has ended", ended, true)
-}
-
-fn enter_cgroups(pid: i32, stranger: u32) -> Outcome {
-    for line in fs::read_to_string(format!("/proc/{pid}/cgroup"))?.lines() {
-        let names = line.split(':').nth(1).unwrap_or_default();
-        let name = names.split(',').next().unwrap_or_default().trim_start_matches("name=");
-        fs::write(cgroup::directory(pid, name)?.join("cgroup.procs"), stranger.to_string())?;
-    }
-    Ok(())
 }

@@ -54,6 +54,7 @@ mod service;
 mod soak;
 mod spec_command;
 mod state;
+mod strangers;
 mod streams;
 mod terminals;
 mod tmux;
