@@ -1,8 +1,10 @@
 //! What a plan needs to know of the host: facts asked once, so that compiling is pure and a test can invent a host.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use creel_cgroups::Hierarchies;
+use creel_seccomp::Cache;
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType};
 use rustix::fs::{Access, AtFlags, CWD};
 
@@ -10,6 +12,9 @@ use crate::bundle::{Process, Spec};
 use crate::plan::kind;
 use crate::step::Kind;
 use crate::validate::{SECCOMP_BPF_DATA, annotation, namespace_path};
+
+/// The directory of compiled filters among those of the containers: no id starts with a dot.
+const FILTERS: &str = ".seccomp";
 
 /// The host as a plan sees it.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub struct Host {
     pub cgroups: Option<Hierarchies>,
     /// The capabilities the caller can give: its permitted set, as bits `1 << CAP_X`.
     pub capabilities: u64,
+    /// Filters that were compiled before; their profile is asked, so a plan is the same with them and without.
+    pub filters: Option<Arc<Cache>>,
     /// What the kernel's seccomp can do.
     pub seccomp: creel_seccomp::Host,
     /// Whether AppArmor is enabled.
@@ -45,6 +52,7 @@ impl Host {
             || annotation(spec, SECCOMP_BPF_DATA).is_some();
         Self {
             cgroups: None,
+            filters: None,
             capabilities: permitted(),
             seccomp: match seccomp {
                 true => creel_seccomp::Host::ask(),
@@ -58,12 +66,22 @@ impl Host {
         }
     }
 
+    /// The same with the filters compiled before, if `spec` asks for one: below `root`, the directory of all states.
+    #[must_use]
+    pub(crate) fn with_filters(self, spec: &Spec, root: &Path) -> Self {
+        let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some());
+        // Without a place that nobody else can write to, each filter is compiled anew.
+        let open = || Cache::open(&root.join(FILTERS)).ok().map(Arc::new);
+        Self { filters: if seccomp { open() } else { None }, ..self }
+    }
+
     /// A host that does not exist, for tests of plans: root, every capability, the hierarchies that are given, the
     /// newest kernel, no security module.
     #[must_use]
     pub fn invented(cgroups: Option<Hierarchies>) -> Self {
         Self {
             cgroups,
+            filters: None,
             capabilities: (1 << 41) - 1,
             seccomp: creel_seccomp::Host::newest(creel_seccomp::Arch::native()),
             apparmor: false,

@@ -110,7 +110,10 @@ fn filter(
         }
         (None, Some(mut profile)) => {
             profile.listener_path = agent;
-            creel_seccomp::compile(&profile, &options).map(Some)
+            match &c.host.filters {
+                Some(filters) => filters.get_or_compile(&profile, &options).map(Some),
+                None => creel_seccomp::compile(&profile, &options).map(Some),
+            }
         }
         (None, None) => Ok(None),
     }

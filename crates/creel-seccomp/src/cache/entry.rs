@@ -1,6 +1,6 @@
 //! One file: head, program, warnings, and what the program was made from.
 
-use crate::compile::listener;
+use crate::compile::{is_filter, listener};
 use crate::{Compiled, FilterFlags, Instruction, Options, Profile, Result};
 
 const MAGIC: &[u8; 8] = b"creelbpf";
@@ -49,15 +49,12 @@ impl Entry {
             return None;
         }
         let (instructions, left) = program?.as_chunks::<8>();
-        if instructions.is_empty() || !left.is_empty() {
+        let program: Vec<_> = instructions.iter().map(Instruction::from_bytes).collect();
+        if !left.is_empty() || !is_filter(&program) {
             return None;
         }
         let warnings = std::str::from_utf8(warnings?).ok()?;
-        Some(Self {
-            program: instructions.iter().map(Instruction::from_bytes).collect(),
-            flags,
-            warnings: warnings.lines().map(Into::into).collect(),
-        })
+        Some(Self { program, flags, warnings: warnings.lines().map(Into::into).collect() })
     }
 
     /// With the listener, which the file does not have.

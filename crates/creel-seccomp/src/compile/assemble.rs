@@ -24,10 +24,10 @@ pub(super) enum Test {
     Ge,
 }
 
-const LOAD: u16 = 0x20;
-const AND: u16 = 0x54;
-const RETURN: u16 = 0x06;
-const JUMP: u16 = 0x05;
+pub(super) const LOAD: u16 = 0x20;
+pub(super) const AND: u16 = 0x54;
+pub(super) const RETURN: u16 = 0x06;
+pub(super) const JUMP: u16 = 0x05;
 const JUMP_MAX: usize = u8::MAX as usize;
 
 #[derive(Debug, Default)]

@@ -1,10 +1,12 @@
 //! Profile to program.
 
 mod assemble;
+mod check;
 mod emit;
 mod ranges;
 mod rules;
 
+pub(crate) use self::check::is_filter;
 use self::emit::Section;
 use crate::raw::MAX_INSTRUCTIONS;
 use crate::{Action, ActionSet, Arch, Error, FilterFlags, Listener, Profile, Result};
