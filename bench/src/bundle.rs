@@ -42,7 +42,7 @@ impl Bundle {
         }
     }
 
-    fn config(self) -> Result<Value> {
+    pub(crate) fn config(self) -> Result<Value> {
         let mut config = harness::preset::default();
         let args = match self {
             Self::True | Self::TrueSeccomp => json!(["/bin/true"]),
@@ -76,16 +76,23 @@ impl Place {
             symlink("busybox", rootfs.join("bin").join(name))?;
         }
         for bundle in Bundle::ALL {
-            let path = place.bundle(bundle);
-            fs::create_dir_all(&path)?;
-            symlink(&rootfs, path.join("rootfs"))?;
-            let mut config = bundle.config()?;
-            if let Some(root) = config.get_mut("root") {
-                *root = json!({ "path": rootfs, "readonly": true });
-            }
-            fs::write(path.join("config.json"), serde_json::to_vec(&config)?)?;
+            place.write(bundle.name(), bundle.config()?)?;
         }
         Ok(place)
+    }
+
+    /// Makes, or changes, a bundle with this config; its directory.
+    pub(crate) fn write(&self, name: &str, mut config: Value) -> Result<PathBuf> {
+        let (path, rootfs) = (self.dir.join(name), self.rootfs());
+        if !path.exists() {
+            fs::create_dir_all(&path)?;
+            symlink(&rootfs, path.join("rootfs"))?;
+        }
+        if let Some(root) = config.get_mut("root") {
+            *root = json!({ "path": rootfs, "readonly": true });
+        }
+        fs::write(path.join("config.json"), serde_json::to_vec(&config)?)?;
+        Ok(path)
     }
 
     pub(crate) fn rootfs(&self) -> PathBuf {

@@ -6,7 +6,10 @@ mod bundle;
 mod floor;
 mod job;
 mod measure;
+mod memory;
+mod mounts;
 mod output;
+mod pair;
 mod peer;
 mod report;
 mod round;
@@ -40,6 +43,12 @@ struct Args {
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
+    /// Measure how time grows with the mounts of the config, and of the host, instead of the jobs
+    #[arg(long)]
+    mounts: bool,
+    /// Look for the smallest memory limit with which a container starts, instead of the jobs
+    #[arg(long)]
+    memory: bool,
     /// Leave a runtime out of a job that it does not finish within this many seconds
     #[arg(long, default_value_t = 10)]
     limit: u64,
@@ -76,14 +85,32 @@ fn compare(args: &Args) -> Result<()> {
     sys::become_reaper()?;
     let peers = peer::find(&args.runtimes)?;
     let place = bundle::Place::new()?;
+    let limit = Duration::from_secs(args.limit);
+    if args.mounts || args.memory {
+        if args.mounts {
+            output::line(&mounts::table(&place, &peers, args.runs, limit)?);
+        }
+        if args.memory {
+            output::line(&memory::table(&place, &peers, limit)?);
+        }
+        return Ok(());
+    }
     let jobs = if args.jobs.is_empty() { Job::ALL.to_vec() } else { args.jobs.clone() };
     let mut results = Vec::new();
-    for job in jobs {
-        let limit = Duration::from_secs(args.limit);
-        let contest = round::Contest { job, place: &place, runs: args.runs.max(1), limit };
+    let runs = args.runs.max(1);
+    for job in &jobs {
+        let contest = round::Contest { job: *job, place: &place, runs, limit };
         results.push(contest.hold(&peers));
     }
-    let text = if args.json { report::json(&results) } else { report::table(&results) };
-    output::line(&text);
+    let pairs = match jobs.contains(&Job::RunSeccomp) {
+        true => pair::profile(&place, &peers, runs, limit),
+        false => Vec::new(),
+    };
+    if args.json {
+        output::line(&report::json(&results, &pairs));
+    } else {
+        output::line(&report::table(&results));
+        pairs.iter().for_each(|pair| output::line(&pair.to_string()));
+    }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Who takes part.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::bundle::Place;
 
 /// A participant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,19 @@ pub(crate) enum Kind {
     Floor,
     /// Spawning `/bin/true` on the host: what starting any process costs.
     Spawn,
+}
+
+impl Peer {
+    /// The runtime with its state directory, for a command to be added.
+    pub(crate) fn command(&self, place: &Place) -> Command {
+        let program = match &self.kind {
+            Kind::Runtime(path) => path.as_path(),
+            Kind::Floor | Kind::Spawn => "/bin/true".as_ref(),
+        };
+        let mut command = Command::new(program);
+        command.arg("--root").arg(place.state(&self.name));
+        command
+    }
 }
 
 const USUAL: [&str; 4] = ["creel", "crun", "runc", "youki"];

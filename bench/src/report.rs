@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::pair::Pair;
 use crate::round::{Outcome, Row};
 
 /// One block for each job, the fastest first; ratios are to the first named runtime.
@@ -44,8 +45,8 @@ fn whole(number: Option<f64>) -> String {
     number.map_or_else(|| "-".into(), |number| format!("{number:.0}"))
 }
 
-/// An object of jobs, each an object of participants.
-pub(crate) fn json(outcomes: &[Outcome]) -> String {
+/// An object of jobs, each an object of participants; that of the pairs beside them.
+pub(crate) fn json(outcomes: &[Outcome], pairs: &[Pair]) -> String {
     let of_row = |row: &Row| {
         let value = json!({
             "median_ms": row.time.median,
@@ -55,12 +56,21 @@ pub(crate) fn json(outcomes: &[Outcome]) -> String {
         });
         (row.name.clone(), value)
     };
-    let jobs: serde_json::Map<String, Value> = outcomes
+    let mut jobs: serde_json::Map<String, Value> = outcomes
         .iter()
         .map(|outcome| {
             let rows = outcome.rows.iter().map(of_row).collect();
             (outcome.job.name().to_owned(), Value::Object(rows))
         })
         .collect();
+    let pairs = pairs.iter().map(|pair| {
+        let value = json!({
+            "without_ms": pair.without,
+            "with_ms": pair.with,
+            "ratio": pair.ratio(),
+        });
+        (pair.name.clone(), value)
+    });
+    jobs.insert("run-seccomp / run".into(), Value::Object(pairs.collect()));
     format!("{:#}", Value::Object(jobs))
 }

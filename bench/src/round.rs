@@ -76,6 +76,19 @@ impl Contest<'_> {
         Outcome { job: self.job, rows }
     }
 
+    /// Those that can do the job, the yardsticks not among them; the others are left out with a remark.
+    pub(crate) fn able<'p>(&self, peers: &'p [Peer]) -> Vec<&'p Peer> {
+        let runtimes = peers.iter().filter(|peer| matches!(peer.kind, Kind::Runtime(_)));
+        let able = |peer: &&Peer| match self.warm_up(peer) {
+            Ok(()) => true,
+            Err(error) => {
+                self.leave_out(peer, &error);
+                false
+            }
+        };
+        runtimes.filter(able).collect()
+    }
+
     fn is_for(&self, peer: &Peer) -> bool {
         match peer.kind {
             Kind::Runtime(_) => true,
@@ -86,6 +99,11 @@ impl Contest<'_> {
     fn leave_out(&self, peer: &Peer, error: &anyhow::Error) {
         output::note(&format!("{}: {} is left out: {error:#}", self.job.name(), peer.name));
         self.clean(peer);
+    }
+
+    /// One measurement of a job that needs nothing before and after, in milliseconds.
+    pub(crate) fn measure(&self, peer: &Peer, id: &str) -> Result<f64> {
+        Ok(self.once(peer, id)?.as_secs_f64() * 1e3)
     }
 
     fn turn(&self, runner: &mut Runner, round: usize) {
@@ -170,12 +188,8 @@ impl Contest<'_> {
     }
 
     fn call(&self, peer: &Peer, words: &[&str]) -> Command {
-        let program = match &peer.kind {
-            Kind::Runtime(path) => path.as_path(),
-            Kind::Floor | Kind::Spawn => "/bin/true".as_ref(),
-        };
-        let mut command = Command::new(program);
-        command.arg("--root").arg(self.place.state(&peer.name)).args(words);
+        let mut command = peer.command(self.place);
+        command.args(words);
         command
     }
 

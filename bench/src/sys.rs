@@ -50,3 +50,12 @@ pub(crate) fn clone3(flags: u64) -> io::Result<i32> {
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) };
     if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(i32::try_from(pid).unwrap_or(0)) }
 }
+
+/// A mount namespace of its own: a copy of the one it was in.
+pub(crate) fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: takes a number; this process has one thread, whose directories are its own.
+    match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

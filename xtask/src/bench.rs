@@ -13,6 +13,7 @@ use crate::repo::{self, Repo};
 use crate::{build, output};
 
 /// Arguments of `bench`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Measure also Debian's crun built static, without systemd and CRIU
@@ -31,6 +32,12 @@ pub struct Args {
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
+    /// Measure how time grows with the mounts of the config, and of the host, instead of the jobs
+    #[arg(long)]
+    mounts: bool,
+    /// Look for the smallest memory limit with which a container starts, instead of the jobs
+    #[arg(long)]
+    memory: bool,
 }
 
 /// Measures.
@@ -55,6 +62,7 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     bench.args(runtimes.iter().flat_map(|runtime| ["--runtime", runtime]));
     bench.args(args.jobs.iter().flat_map(|job| ["--job", job]));
     bench.args(["--runs", &args.runs.to_string()]).args(args.json.then_some("--json"));
+    bench.args(args.mounts.then_some("--mounts")).args(args.memory.then_some("--memory"));
     repo::run(&mut bench).map(|()| ExitCode::SUCCESS)
 }
 
@@ -89,8 +97,9 @@ fn crun_static(repo: &Repo) -> Result<PathBuf> {
         &[&without[..], &["CFLAGS=-O2", "LDFLAGS=-static", "LIBS=-lyajl_s"]].concat(),
     )?;
     let flags = format!("LDFLAGS=-all-static -L{}", dir.join("lib").display());
-    // A header that every object needs is made only by `all`, which needs more than is here.
+    // Headers that objects need are made only by `all`, which needs more than is here.
     step("make", &["git-version.h"])?;
+    step("make", &["-C", "libocispec", "generate"])?;
     step("make", &["-j2", &flags, "crun"])?;
     fs::copy(source.join("crun"), &program)?;
     repo::run(repo.command("strip").arg(&program))?;
