@@ -48,6 +48,10 @@ pub fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
         for name in ["conformance", "engines"] {
             reports.push(suite(repo, name, args));
         }
+        // Whoever asks for one test wants to know in seconds.
+        if args.filter.is_none() {
+            reports.extend(machine::part(repo));
+        }
     }
     if repo::is_root() {
         skips::compare(&repo.root.join("tests/allowed-skips.txt"), &mut reports);

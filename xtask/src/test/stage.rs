@@ -98,7 +98,7 @@ pub(super) struct Stage {
     command: Command,
     tally: Tally,
     is_libtest: bool,
-    skip: Option<(i32, &'static str)>,
+    skip: Option<(&'static [i32], &'static str)>,
 }
 
 impl Stage {
@@ -112,9 +112,9 @@ impl Stage {
         Self { command, tally: Tally::default(), is_libtest: false, skip: None }
     }
 
-    /// Whoever ends with this code, and has counted nothing, could not run what it should: that is a skip.
-    pub(super) fn skips_with(&mut self, code: i32, test: &'static str) {
-        self.skip = Some((code, test));
+    /// An end with one of these codes, when nothing has failed, is the computer's fault: that is a skip.
+    pub(super) fn skips_with(&mut self, codes: &'static [i32], test: &'static str) {
+        self.skip = Some((codes, test));
     }
 
     /// Runs it. An end that no counted failure explains is a failure too.
@@ -139,8 +139,10 @@ impl Stage {
             report.skips.clone_from(&tally.skipped);
             let is_good = end.is_some_and(|status| status.success());
             let code = end.and_then(|status| status.code());
-            let skip = skip.filter(|(skip, _)| code == Some(*skip));
-            if let Some((_, test)) = skip.filter(|_| tally.counts == Counts::default()) {
+            let is_clean =
+                tally.counts.failed == 0 && tally.failed.is_empty() && !tally.is_doubtful;
+            let skip = skip.filter(|(codes, _)| code.is_some_and(|code| codes.contains(&code)));
+            if let Some((_, test)) = skip.filter(|_| is_clean) {
                 report.skip(test, &format!("cannot be had here: {last}"));
             } else if !is_good && tally.counts.failed == 0 {
                 report.fail("ended before its sum, or with an error".to_owned());

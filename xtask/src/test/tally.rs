@@ -66,6 +66,8 @@ pub(super) struct Tally {
     pub(super) failed: Vec<String>,
     /// The tests that could not run.
     pub(super) skipped: Vec<Skip>,
+    /// A case failed, though it may be forgiven at the end.
+    pub(super) is_doubtful: bool,
     /// The test whose output libtest is showing.
     showing: Option<String>,
     is_in_successes: bool,
@@ -111,6 +113,7 @@ impl Tally {
     /// the skips with the list themselves.
     pub(super) fn runner(&mut self, line: &str) {
         const ODD: [&str; 3] = ["LISTED BUT", "SKIPPED BUT", "failed: "];
+        self.is_doubtful |= line.starts_with("FAILED ");
         if let Some(counts) = Counts::parse(line) {
             self.counts = self.counts + counts;
         } else if ODD.iter().any(|start| line.starts_with(start)) {

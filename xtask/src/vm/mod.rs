@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 pub use self::image::{is_there, obstacle};
-pub use self::suite::{NO_MACHINE, Part, command};
+pub use self::suite::{NOT_ITS_FAULT, Part, command};
 use crate::repo::Repo;
 use crate::{output, test};
 
