@@ -95,8 +95,7 @@ impl Container {
         bundle.spec.process = Some(process.clone());
         let mut wanted = PlanOptions::new(self.id().as_str());
         wanted.no_new_keyring = self.record().no_new_keyring;
-        let root = self.directory().store().root();
-        let host = Host::ask_for_exec(&bundle.spec).with_filters(&bundle.spec, root);
+        let host = Host::ask_for_exec(&bundle.spec).with_filters(&bundle.spec);
         let mut plan = compile_exec(process, &bundle, &host, &wanted).map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds, options.listen_fd_names.as_deref());
         let preserved = options.preserve_fds + options.listen_fds;

@@ -13,8 +13,8 @@ use crate::plan::kind;
 use crate::step::Kind;
 use crate::validate::{SECCOMP_BPF_DATA, annotation, namespace_path};
 
-/// The directory of compiled filters among those of the containers: no id starts with a dot.
-const FILTERS: &str = ".seccomp";
+/// Compiled filters, of the containers of all engines.
+const FILTERS: &str = "/var/cache/creel";
 
 /// The host as a plan sees it.
 #[derive(Clone, Debug)]
@@ -66,12 +66,12 @@ impl Host {
         }
     }
 
-    /// The same with the filters compiled before, if `spec` asks for one: below `root`, the directory of all states.
+    /// The same with the filters compiled before, if `spec` asks for one.
     #[must_use]
-    pub(crate) fn with_filters(self, spec: &Spec, root: &Path) -> Self {
+    pub(crate) fn with_filters(self, spec: &Spec) -> Self {
         let seccomp = spec.linux.as_ref().is_some_and(|linux| linux.seccomp().is_some());
         // Without a place that nobody else can write to, each filter is compiled anew.
-        let open = || Cache::open(&root.join(FILTERS)).ok().map(Arc::new);
+        let open = || Cache::open(Path::new(FILTERS)).ok().map(Arc::new);
         Self { filters: if seccomp { open() } else { None }, ..self }
     }
 

@@ -75,8 +75,6 @@ pub use plan::{
     Report, Row, SeccompListener, Stage, compile, compile_exec, explain, step_kinds,
 };
 pub use pointer::Pointer;
-#[cfg(target_arch = "x86_64")]
-pub use process::seal_first;
 pub use process::{Launched, Signals, seal, signal};
 pub use runtime::{CreateOptions, Runtime};
 pub use state::{ContainerId, Status};

@@ -103,7 +103,7 @@ impl Runtime {
         if options.notify_socket.is_some() {
             wanted.notify = Some(self.store.notify_directory(id)?);
         }
-        let host = Host::ask(&bundle.spec).with_filters(&bundle.spec, self.root());
+        let host = Host::ask(&bundle.spec).with_filters(&bundle.spec);
         let mut plan = compile(bundle, &host, &wanted).map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds, options.listen_fd_names.as_deref());
         Ok(plan)

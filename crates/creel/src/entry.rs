@@ -1,4 +1,4 @@
-//! The program's entry, called by the C library; before it, on `x86_64`, that of the kernel.
+//! The program's entry, called by the C library.
 //!
 //! The standard library's own one reads the memory map and prepares to report stack overflows: at every start, twice
 //! for a command that seals itself, and with code that is not in memory yet. What else it does is done here.
@@ -7,38 +7,6 @@
 
 use std::ffi::{c_char, c_int};
 use std::io::Write;
-
-/// What the kernel calls (`build.rs` tells the linker): seals, and goes on to the C library's own entry, with the stack
-/// and the register that this one looks at as they were.
-#[cfg(target_arch = "x86_64")]
-#[unsafe(naked)]
-#[unsafe(no_mangle)]
-extern "C" fn creel_start() -> ! {
-    std::arch::naked_asm!(
-        "mov rbx, rsp",
-        "mov r12, rdx",
-        "mov rdi, rsp",
-        "xor ebp, ebp",
-        "and rsp, -16",
-        "call {first}",
-        "mov rsp, rbx",
-        "mov rdx, r12",
-        "jmp {start}",
-        first = sym first,
-        start = sym _start,
-    )
-}
-
-#[cfg(target_arch = "x86_64")]
-unsafe extern "C" {
-    fn _start();
-}
-
-#[cfg(target_arch = "x86_64")]
-extern "C" fn first(stack: *const usize) {
-    // SAFETY: it is called with the stack pointer of the program's entry.
-    unsafe { creel_container::seal_first(stack, &crate::SEALED) };
-}
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_count: c_int, _words: *const *const c_char) -> c_int {

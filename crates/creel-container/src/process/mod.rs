@@ -6,8 +6,6 @@ mod creator;
 mod describe;
 mod descriptors;
 mod enter;
-#[cfg(target_arch = "x86_64")]
-mod first;
 mod hook;
 mod hook_output;
 mod init;
@@ -31,8 +29,6 @@ pub(crate) use creator::{
 };
 use describe::hook_words;
 pub(crate) use describe::start as describe_start;
-#[cfg(target_arch = "x86_64")]
-pub use first::seal_first;
 pub(crate) use hook::ends_before;
 pub(crate) use join::{Joiner, PidFile};
 pub use launch::Launched;

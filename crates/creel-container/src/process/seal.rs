@@ -23,7 +23,7 @@ use crate::sys::layer::{Layer, is_on};
 
 /// Set in the environment of the sealed process to its number, which an exec keeps.
 pub(crate) const MARK: &str = "_CREEL_SEALED";
-pub(super) const MOUNT_ATTR_RDONLY: u64 = 1;
+const MOUNT_ATTR_RDONLY: u64 = 1;
 const SEALS: SealFlags =
     SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
@@ -69,11 +69,11 @@ fn is_sealed() -> Result<bool, Errno> {
 
 /// `struct mount_attr` of `linux/mount.h`.
 #[repr(C)]
-pub(super) struct MountAttr {
-    pub(super) attr_set: u64,
-    pub(super) attr_clr: u64,
-    pub(super) propagation: u64,
-    pub(super) userns_fd: u64,
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
 }
 
 fn detached_clone() -> Result<OwnedFd, Errno> {

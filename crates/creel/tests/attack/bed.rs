@@ -31,7 +31,10 @@ impl Bed {
         let mut bed = Self { directory, config: Value::Null, without: "" };
         fs::create_dir_all(bed.path("rootfs/bin")).unwrap();
         fs::copy(BUSYBOX, bed.path("rootfs/bin/busybox")).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_creel"), bed.path("creel")).unwrap();
+        // By another process: a child that another test makes meanwhile would hold our copy open for writing.
+        let copied =
+            Command::new("cp").arg(env!("CARGO_BIN_EXE_creel")).arg(bed.path("creel")).status();
+        assert!(copied.unwrap().success());
         let spec =
             Command::new(bed.path("creel")).args(["spec", "--bundle"]).arg(bed.path(".")).status();
         assert!(spec.unwrap().success());
