@@ -33,7 +33,7 @@ mod resources;
 mod settings;
 mod sys;
 
-pub use cgroup::{Cgroup, Procs, SubCgroup, enter};
+pub use cgroup::{Cgroup, SubCgroup, enter};
 pub use controller::{Controller, Controllers};
 pub use error::{Error, Refused, RefusedWrite, Result};
 pub use hierarchy::{Hierarchies, Hierarchy, Layout, Version};

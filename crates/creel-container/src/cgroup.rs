@@ -124,8 +124,8 @@ pub(crate) fn remove(
 
 /// Kills what the container, whose init has ended, left in its cgroup. False if another container is in it, too.
 ///
-/// Only a pid namespace that is another's outlives init; others are strangers. A creator that died before it had an init may have died before
-/// it saw that the cgroup was another's: then what is in it is not ours to kill.
+/// Only a pid namespace that is another's outlives init; others are strangers. A creator that died before it had an init
+/// may have died before it saw that the cgroup was another's: then what is in it is not ours to kill.
 pub(crate) fn clear(
     directory: &Directory,
     record: &Record,

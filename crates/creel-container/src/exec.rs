@@ -98,14 +98,12 @@ impl Container {
         let host = Host::ask_for_exec(&bundle.spec).with_filters(&bundle.spec);
         let mut plan = compile_exec(process, &bundle, &host, &wanted).map_err(Error::Config)?;
         plan.pass_listen_fds(options.listen_fds, options.listen_fd_names.as_deref());
-        let preserved = options.preserve_fds + options.listen_fds;
-        process::check_preserved(preserved)?;
+        process::check_preserved(options.preserve_fds + options.listen_fds)?;
         let pid_file = options.pid_file.as_deref().map(PidFile::open).transpose()?;
         let pidfd_socket =
             options.pidfd_socket.as_deref().map(process::connect_pidfd_socket).transpose()?;
         let cgroup = self.sub_cgroup(cgroup?, &options.cgroups)?;
-        let joiner = self.joiner(&plan, &mut options, (init, cgroup))?;
-        let joiner = Joiner { relation, preserved, ..joiner };
+        let joiner = Joiner { relation, ..self.joiner(&plan, &mut options, init, cgroup)? };
         let launched = joiner.join(lock)?;
         let told = pid_file.map_or(Ok(()), |file| file.write(launched.pid())).and_then(|()| {
             pidfd_socket.map_or(Ok(()), |socket| process::send_pidfd(&socket, &launched))
@@ -144,7 +142,8 @@ impl Container {
         &self,
         plan: &'a Plan,
         options: &mut ExecOptions,
-        (init, cgroup): (OwnedFd, Option<Cgroup>),
+        init: OwnedFd,
+        cgroup: Option<Cgroup>,
     ) -> Result<Joiner<'a>> {
         let record = self.record();
         let namespaces: Vec<Kind> = Kind::ALL
@@ -167,7 +166,7 @@ impl Container {
             console: console(plan, options)?,
             agent: agent.transpose()?,
             state: StateJson::new(record),
-            preserved: 0,
+            preserved: options.preserve_fds + options.listen_fds,
             relation: Relation::Child,
         })
     }

@@ -3,14 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
-
-const CREEL: &str = env!("CARGO_BIN_EXE_creel");
-const BUSYBOX: &str = "/bin/busybox";
+use common::CREEL;
+use serde_json::json;
 
 /// A bundle whose program ends at once, with a state directory of its own.
 struct Bundle {
@@ -20,21 +20,14 @@ struct Bundle {
 impl Bundle {
     /// With so many tmpfs more than the default config has mounts.
     fn new(mounts: usize) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        fs::create_dir_all(root.join("rootfs/bin")).unwrap();
-        fs::copy(BUSYBOX, root.join("rootfs/bin/busybox")).unwrap();
-        assert!(Command::new(CREEL).arg("spec").current_dir(root).status().unwrap().success());
-        let path = root.join("config.json");
-        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(["/bin/busybox", "true"]);
-        config["root"]["readonly"] = json!(false);
         let more = (0..mounts).map(|number| {
             json!({ "destination": format!("/m/{number}"), "type": "tmpfs", "source": "tmpfs" })
         });
-        config["mounts"].as_array_mut().unwrap().extend(more);
-        fs::write(path, config.to_string()).unwrap();
+        let directory = common::bundle(|config| {
+            config["process"]["args"] = json!(["/bin/busybox", "true"]);
+            config["root"]["readonly"] = json!(false);
+            config["mounts"].as_array_mut().unwrap().extend(more);
+        });
         Self { directory }
     }
 
@@ -73,7 +66,9 @@ fn is_possible() -> bool {
         let paths = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&paths).any(|path| path.join(program).exists())
     };
-    let possible = rustix::process::geteuid().is_root() && found("strace") && found("busybox");
+    let possible = rustix::process::geteuid().is_root()
+        && found("strace")
+        && Path::new(common::BUSYBOX).exists();
     if !possible {
         println!("skipped: needs root, strace and busybox-static");
     }
@@ -146,10 +141,9 @@ fn a_process_enters_its_v1_cgroups_by_itself() {
         0,
         "moved by another: that takes milliseconds"
     );
-    let path = bundle.path().join("config.json");
-    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    config["process"]["args"] = json!(["/bin/busybox", "sleep", "600"]);
-    fs::write(path, config.to_string()).unwrap();
+    common::edit(bundle.path(), |config| {
+        config["process"]["args"] = json!(["/bin/busybox", "sleep", "600"]);
+    });
     let id = id("exec");
     bundle.creel(&["run", "--detach", &id]);
     let exec = bundle.calls("", &format!("exec {id} /bin/busybox true"));

@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod common;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::{Value, json};
-
-const CREEL: &str = env!("CARGO_BIN_EXE_creel");
-const BUSYBOX: &str = "/bin/busybox";
+use common::{BUSYBOX, CREEL};
+use serde_json::json;
 
 /// A bundle whose program may not make a directory, with a state directory of its own.
 struct Bundle {
@@ -19,20 +19,13 @@ struct Bundle {
 
 impl Bundle {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        fs::create_dir_all(root.join("rootfs/bin")).unwrap();
-        fs::copy(BUSYBOX, root.join("rootfs/bin/busybox")).unwrap();
-        assert!(Command::new(CREEL).arg("spec").current_dir(root).status().unwrap().success());
-        let path = root.join("config.json");
-        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(["/bin/busybox", "mkdir", "/dev/made"]);
         let rule =
             json!({ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95 });
-        config["linux"]["seccomp"] =
-            json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
-        fs::write(path, config.to_string()).unwrap();
+        let directory = common::bundle(|config| {
+            config["process"]["args"] = json!(["/bin/busybox", "mkdir", "/dev/made"]);
+            config["linux"]["seccomp"] =
+                json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
+        });
         let bundle = Self { directory };
         fs::create_dir(bundle.cache()).unwrap();
         bundle

@@ -8,6 +8,7 @@ use harness::agent::{self, Agent};
 use harness::{Bundle, Cases, Outcome, Report, Runtime, ensure_contains, ensure_eq};
 use serde_json::{Value, json};
 
+use crate::process::run_with_groups;
 use crate::screen::Receiver;
 
 pub(crate) fn register(cases: &mut Cases) {
@@ -149,15 +150,7 @@ fn groups(rt: &Runtime) -> Outcome {
     let mut bundle = rt.bundle()?;
     bundle.set("/process/user/uid", 1000);
     annotate(&mut bundle, "run.oci.keep_original_groups", "1");
-    rt.write(&bundle)?;
-    let call = rt.bundle_call("run", rt.id(), &bundle, &[]);
-    let words: Vec<_> = std::iter::once(call.command.get_program())
-        .chain(call.command.get_args())
-        .map(ToOwned::to_owned)
-        .collect();
-    let caller = rt.program("/usr/bin/setpriv").args(["--groups", "7777,8888"]).args(words);
-    let output = rt.finish(caller)?.ok()?;
-    let seen = Report::parse(&output.stdout())?;
+    let seen = run_with_groups(rt, &bundle)?;
     ensure_eq("groups", seen.at("/ids/groups").clone(), json!([7777, 8888]))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use harness::{Cases, Outcome, Runtime, bundle, ensure_eq};
+use harness::{Bundle, Cases, Outcome, Report, Runtime, bundle, ensure_eq};
 use serde_json::{Value, json};
 
 pub(crate) fn register(cases: &mut Cases) {
@@ -114,7 +114,7 @@ fn environment(cases: &mut Cases) {
         rt.write(&bundle)?;
         let call = rt.bundle_call("run", rt.id(), &bundle, &[]).env("FROM_THE_CALLER", "1");
         let output = rt.finish(call)?.ok()?;
-        let seen = harness::Report::parse(&output.stdout())?;
+        let seen = Report::parse(&output.stdout())?;
         let leaked: Vec<&str> =
             seen.texts("/env").into_iter().filter(|v| v.contains("FROM_THE_CALLER")).collect();
         ensure_eq("the caller's variables", leaked, Vec::<&str>::new())
@@ -244,16 +244,7 @@ fn user(cases: &mut Cases) {
         )
         .mutation(|config| bundle::remove(config, "/process/user/additionalGids"));
     cases.must(&["E19"], "without additional groups the process has none of the caller's", |rt| {
-        let bundle = rt.bundle()?;
-        rt.write(&bundle)?;
-        let call = rt.bundle_call("run", rt.id(), &bundle, &[]);
-        let words: Vec<_> = std::iter::once(call.command.get_program())
-            .chain(call.command.get_args())
-            .map(ToOwned::to_owned)
-            .collect();
-        let caller = rt.program("/usr/bin/setpriv").args(["--groups", "7777,8888"]).args(words);
-        let output = rt.finish(caller)?.ok()?;
-        let seen = harness::Report::parse(&output.stdout())?;
+        let seen = run_with_groups(rt, &rt.bundle()?)?;
         let left = seen.at("/ids/groups").as_array().into_iter().flatten();
         let left: Vec<u64> = left.filter_map(Value::as_u64).filter(|group| *group > 0).collect();
         ensure_eq("groups", left, Vec::<u64>::new())
@@ -272,11 +263,23 @@ fn user(cases: &mut Cases) {
     });
 }
 
-fn groups(rt: &Runtime, bundle: &harness::Bundle, expected: &Value) -> Outcome {
+fn groups(rt: &Runtime, bundle: &Bundle, expected: &Value) -> Outcome {
     let seen = rt.report(bundle)?;
     // The primary group may be among them, as with login programs.
     let own = seen.at("/ids/gid");
     let found: Vec<&Value> =
         seen.at("/ids/groups").as_array().into_iter().flatten().filter(|g| *g != own).collect();
     ensure_eq("groups", json!(found), expected.clone())
+}
+
+/// What the checker reports when the caller of `run` has the additional groups 7777 and 8888.
+pub(crate) fn run_with_groups(rt: &Runtime, bundle: &Bundle) -> anyhow::Result<Report> {
+    rt.write(bundle)?;
+    let call = rt.bundle_call("run", rt.id(), bundle, &[]);
+    let words: Vec<_> = std::iter::once(call.command.get_program())
+        .chain(call.command.get_args())
+        .map(ToOwned::to_owned)
+        .collect();
+    let caller = rt.program("/usr/bin/setpriv").args(["--groups", "7777,8888"]).args(words);
+    Report::parse(&rt.finish(caller)?.ok()?.stdout())
 }

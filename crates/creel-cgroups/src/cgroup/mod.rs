@@ -22,7 +22,7 @@ use rustix::{
     io::{Errno, pread, write},
 };
 
-pub use self::procs::{Procs, SubCgroup};
+pub use self::procs::SubCgroup;
 pub use self::tasks::enter;
 use crate::{
     controller::Controller,

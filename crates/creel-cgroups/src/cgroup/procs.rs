@@ -1,9 +1,6 @@
 //! The processes of a cgroup: who is in it, and how to enter it.
 
-use std::{
-    os::fd::{BorrowedFd, OwnedFd},
-    path::PathBuf,
-};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::{
     fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
@@ -18,13 +15,6 @@ use crate::{
     hierarchy::{Hierarchy, Version},
     path::CgroupPath,
 };
-
-/// The `cgroup.procs` of a cgroup in every hierarchy, opened ahead: the kernel checks the credentials of who opened it,
-/// and a later look-up would cost time.
-#[derive(Debug)]
-pub struct Procs {
-    files: Vec<(Version, PathBuf, OwnedFd)>,
-}
 
 /// A cgroup below the container's, as `exec --cgroup [CONTROLLER[,CONTROLLER…]:]PATH` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,29 +53,18 @@ impl Cgroup {
     /// Puts a process into the cgroup of every hierarchy, but not of v2 if it was cloned into it.
     ///
     /// # Errors
-    /// [`Error::Os`]; ESRCH if there is no such process.
+    /// [`Error::Os`]; ESRCH if there is no such process, ENOENT if the cgroup is gone.
     pub fn join(&self, pid: Pid, already_in_v2: bool) -> Result<()> {
-        self.procs()?.join(pid, already_in_v2)
-    }
-
-    /// Opens `cgroup.procs` in every hierarchy.
-    ///
-    /// # Errors
-    /// [`Error::Os`]; ENOENT if the cgroup is gone.
-    pub fn procs(&self) -> Result<Procs> {
-        let mut files = Vec::with_capacity(self.members.len());
-        for (hierarchy, member) in self.each() {
-            let file = match member.directory.get() {
-                Some(Some(directory)) => open_file(directory, "cgroup.procs", OFlags::WRONLY),
-                Some(None) => Err(Errno::NOENT),
-                None => {
-                    open_file(&self.root, &format!("{}/cgroup.procs", member.below), OFlags::WRONLY)
-                }
-            };
-            let file = file.map_err(|errno| self.failed("open cgroup.procs of", member, errno))?;
-            files.push((hierarchy.version, self.place(member), file));
+        let text = pid.as_raw_nonzero().to_string();
+        let to_join = |version| !(already_in_v2 && version == Version::V2);
+        for (_, member) in self.each().filter(|(hierarchy, _)| to_join(hierarchy.version)) {
+            let directory = self.directory(member)?;
+            let directory = directory.ok_or_else(|| self.failed("join", member, Errno::NOENT))?;
+            open_file(directory, "cgroup.procs", OFlags::WRONLY)
+                .and_then(|file| write(file, text.as_bytes()))
+                .map_err(|errno| self.failed("write to cgroup.procs of", member, errno))?;
         }
-        Ok(Procs { files })
+        Ok(())
     }
 
     /// The cgroup with some hierarchies replaced by cgroups below it. Where they do not exist, joining fails.
@@ -159,23 +138,6 @@ impl Cgroup {
                 .map_err(|errno| self.failed("read cgroup.procs of", member, errno))?;
         }
         Ok(pids)
-    }
-}
-
-impl Procs {
-    /// Puts a process into the cgroup of every hierarchy, but not of v2 if it was cloned into it.
-    ///
-    /// # Errors
-    /// [`Error::Os`]; ESRCH if there is no such process.
-    pub fn join(&self, pid: Pid, already_in_v2: bool) -> Result<()> {
-        let text = pid.as_raw_nonzero().to_string();
-        for (version, path, file) in &self.files {
-            if !(already_in_v2 && *version == Version::V2) {
-                write(file, text.as_bytes())
-                    .map_err(Error::os("write to cgroup.procs of", path))?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -42,7 +42,7 @@ fn a_process_joins_every_hierarchy(hierarchies: &Hierarchies) {
 fn joining_can_leave_v2_out(hierarchies: &Hierarchies) {
     let guard = Guard::empty(hierarchies);
     let shell = Shell::new();
-    guard.0.procs().unwrap().join(shell.pid(), true).unwrap();
+    guard.0.join(shell.pid(), true).unwrap();
     let v2 = guard.0.v2().unwrap();
     assert_eq!(v2.is_some(), hierarchies.has_v2());
     let inside = guard.0.processes().unwrap();
